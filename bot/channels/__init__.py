@@ -1,0 +1,75 @@
+"""Doors. A channel verifies and parses what comes in, renders (pure) and sends what goes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from bot.store import EffectId
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button that answers: label in the person's language, callback data up to 64 bytes."""
+
+    label: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A button that opens an address. `app` marks the mini-app."""
+
+    label: str
+    url: str = field(repr=False)
+    app: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One outgoing message in words, the same for every channel.
+
+    `preview` is what a lock screen or a chat list may show; it is neutral.
+    """
+
+    id: EffectId
+    text: str = field(repr=False)
+    preview: str
+    choices: tuple[Choice, ...] = ()
+    links: tuple[Link, ...] = ()
+    language: str = "en"
+
+
+class SendError(Exception):
+    """A message did not go out. SendError > TryAgain (at a time, or held), Unreachable (stop sending).
+
+    `sent` counts the messages of the call that did go out before it.
+    """
+
+    def __init__(self, sent: int = 0) -> None:
+        super().__init__(type(self).__name__)
+        self.sent = sent
+
+
+class TryAgain(SendError):
+    """Not now. `again_at` None: hold until the next inbound event."""
+
+    def __init__(self, sent: int = 0, again_at: datetime | None = None) -> None:
+        super().__init__(sent)
+        self.again_at = again_at
+
+
+class Unreachable(SendError):
+    """Blocked or gone: forget the address."""
+
+
+class Channel(Protocol):
+    """What every door does. Parsing and rendering are each channel's own and pure."""
+
+    name: str
+    wakes: bool
+    """Whether a message can ring a phone nobody is looking at (then C15's hours hold)."""
+
+    async def send(self, address: bytes, messages: Sequence[Message]) -> None:
+        """Send in order. SendError tells how many went out before it and whether to try again."""
+        ...

@@ -1,0 +1,332 @@
+"""Where everything is kept: the turn engine's `Store` and the case ledger's `Registry`.
+
+Both are one database (docs/architecture.md); every write is durable before it is acknowledged.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal, NewType, Protocol
+
+from bot.cases.eligibility import List
+from bot.cases.hashes import Item
+from bot.cases.status import FeedbackValue, HashStatus, Standing
+
+ConversationId = NewType("ConversationId", bytes)
+"""16 bytes: HMAC of channel and address. The address itself is kept only sealed."""
+EffectId = NewType("EffectId", str)
+"""A UUID derived from (conversation, version, index): a replay repeats its own keys."""
+
+WITHDRAW_AFTER: Final = timedelta(hours=48)
+
+
+# ---------------------------------------------------------------- the turn engine
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One inbound event to be kept until its turn; deduplicated by (channel, event_id).
+
+    `address` is the channel's own JSON (whom to answer, a reply token…), sealed at rest; it
+    replaces the one kept before. `body` is an encoded `Inbound` (conversation/codec.py).
+    """
+
+    channel: str
+    event_id: str
+    conversation: ConversationId
+    address: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An inbound event in the order of its arrival."""
+
+    seq: int
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A conversation with work to do: its state, its waiting events, its timers that have rung."""
+
+    conversation: ConversationId
+    channel: str
+    version: int
+    state: bytes | None = field(repr=False)
+    waiting: tuple[Waiting, ...] = ()
+    rung: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An effect to be carried out; `due_at` None holds it until the next inbound event."""
+
+    id: EffectId
+    body: bytes = field(repr=False)
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The outcome of a step, committed whole or not at all.
+
+    `timers` maps a timer's name to when it rings; `cancel_timers` drops those set before;
+    `hush` drops effects planned by earlier turns and not yet sent; `stop` forgets the address.
+    """
+
+    state: bytes = field(repr=False)
+    effects: tuple[Planned, ...] = ()
+    timers: tuple[tuple[str, datetime], ...] = ()
+    cancel_timers: bool = False
+    hush: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What one conversation has waiting to be carried out now, in order."""
+
+    conversation: ConversationId
+    channel: str
+    address: bytes = field(repr=False)
+    effects: tuple["Pending", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One effect that is due."""
+
+    id: EffectId
+    body: bytes = field(repr=False)
+    attempt: int
+
+
+class StoreError(Exception):
+    """The store's error tree: StoreError > NewerSchema, Unreadable. Never carries data."""
+
+
+class NewerSchema(StoreError):
+    """The database was written by a newer Sala."""
+
+
+class Store(Protocol):
+    """The turn engine's memory. Every method that writes returns after the write is durable."""
+
+    async def receive(self, arrival: Arrival) -> bool:
+        """Keep an event for its turn; False when this (channel, event_id) was seen before.
+
+        Releases effects held for this conversation.
+        """
+        ...
+
+    async def claim(self, channels: Collection[str], now: datetime, limit: int) -> list[Claimed]:
+        """Up to `limit` conversations of these channels with waiting events or rung timers."""
+        ...
+
+    async def commit(self, claimed: Claimed, turn: Turn) -> bool:
+        """Write the turn and remove the events and timers it consumed, in one transaction.
+
+        False, with nothing written, when the conversation moved on since the claim.
+        """
+        ...
+
+    async def park(self, claimed: Claimed) -> None:
+        """Set aside the first waiting event of a claim, which always fails, so that the rest goes on."""
+        ...
+
+    async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
+        """Effects to carry out now: at most `limit` conversations, in order within each.
+
+        An effect that is not due (held, or waiting for its retry) holds back the later ones of
+        its conversation.
+        """
+        ...
+
+    async def settle(self, conversation: ConversationId, ids: Sequence[EffectId]) -> None:
+        """These effects are done; forget them."""
+        ...
+
+    async def retry(self, conversation: ConversationId, id: EffectId, at: datetime | None) -> None:
+        """This effect failed: once more at a time, or (None) held until the next inbound event."""
+        ...
+
+    async def forget_address(self, conversation: ConversationId) -> None:
+        """Stop sending: drop the address and everything waiting to be sent."""
+        ...
+
+    async def parked(self) -> int:
+        """How many events were set aside."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted and close."""
+        ...
+
+
+# ---------------------------------------------------------------- the case ledger
+
+CaseId = NewType("CaseId", bytes)
+Refusal = Literal["unknown", "used", "expired"]
+
+
+class TicketRefused(Exception):
+    """The mini-app's ticket opens nothing: never issued, used, or expired."""
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(reason)
+        self.reason: Refusal = reason
+
+
+class TooManyImages(Exception):
+    """The case would grow past what one case may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A one-time right to post hashes for one conversation.
+
+    `digest` is the keyed digest of the token; the token itself is kept nowhere. `number` adds to
+    a case that exists.
+    """
+
+    digest: bytes
+    conversation: ConversationId
+    list: List
+    expires_at: datetime
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A case that holds the hashes now. `pin` is None when the case existed before."""
+
+    number: str
+    pin: str | None = field(repr=False)
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class PinResult:
+    """Whether number and PIN belong together; `wait` is seconds before the next try is read."""
+
+    right: bool
+    wait: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """A platform that may read lists and answer."""
+
+    id: int
+    name: str
+    lists: tuple[List, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerKeys:
+    """A partner's keys, shown once; only their digests are kept."""
+
+    fetch_key: str = field(repr=False)
+    subscription_key: str = field(repr=False)
+    feedback_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One hash of the feed in its whole current state. `signal` is StopNCII's signal type."""
+
+    modified: int
+    signal: Literal["ImagePDQ", "VideoMD5"]
+    value: str = field(repr=False)
+    status: HashStatus
+    cases: tuple[tuple[str, HashStatus], ...]
+    """Opaque case ids (UUID, not the case number) and their status."""
+    feedback: tuple[tuple[str, FeedbackValue, tuple[str, ...]], ...]
+    """(partner name, value, tags)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the feed. `checkpoint` is the newest `modified` served (or the start asked for);
+    it never goes back. `cursor` continues after the last record; None at the end."""
+
+    records: tuple[Record, ...]
+    checkpoint: int
+    cursor: int | None
+
+
+class Registry(Protocol):
+    """Cases, hashes, partners and the feed."""
+
+    async def issue(self, ticket: Ticket) -> None:
+        """Keep a ticket; issuing the same digest again changes nothing."""
+        ...
+
+    async def look(self, digest: bytes, now: datetime) -> Ticket:
+        """The ticket, when it can be used now; else TicketRefused."""
+        ...
+
+    async def register(self, digest: bytes, items: Sequence[Item], now: datetime) -> Registered:
+        """Use the ticket, open (or grow) its case, list its hashes, and tell its conversation
+        (`Hashed`), all in one transaction. TicketRefused or TooManyImages writes nothing."""
+        ...
+
+    async def check_pin(self, number: str, pin: str, now: datetime) -> PinResult:
+        """Compare in constant time; slower after wrong tries (a minute after the third, doubling
+        to an hour). An unknown number answers like a wrong PIN, after the same work."""
+        ...
+
+    async def standing(self, number: str) -> Standing | None:
+        """What the case's person may be told now; None when there is no such case."""
+        ...
+
+    async def follow(self, number: str, conversation: ConversationId, on: bool) -> None:
+        """Updates about this case to this conversation, or none."""
+        ...
+
+    async def withdraw(self, number: str, at: datetime, *, erase: bool) -> None:
+        """Plan the withdrawal of this case's claims for `at`; `erase` also removes the case's own
+        rows once partners can no longer be answered for it."""
+        ...
+
+    async def keep(self, number: str) -> None:
+        """Undo a planned withdrawal that has not taken effect."""
+        ...
+
+    async def sweep(self, now: datetime) -> int:
+        """Carry out withdrawals that are due and drop expired tickets; how many cases changed."""
+        ...
+
+    async def add_partner(self, name: str, lists: Sequence[List], now: datetime) -> PartnerKeys:
+        """A new partner and its keys; ValueError when the name is taken."""
+        ...
+
+    async def partner(
+        self, key: str, subscription: str, scope: Literal["fetch", "feedback"]
+    ) -> Partner | None:
+        """The partner whose two keys these are, compared by digest; None otherwise."""
+        ...
+
+    async def readers(self, list: List) -> tuple[str, ...]:
+        """Names of the partners whose agreement covers this list, today."""
+        ...
+
+    async def feed(
+        self, partner: Partner, lists: Sequence[List], start: int, after: int | None, limit: int,
+        now: datetime,
+    ) -> Page:  # fmt: skip
+        """Records modified at or after `start` (unix seconds), oldest change first; the read is
+        put on record."""
+        ...
+
+    async def give_feedback(
+        self,
+        partner: Partner,
+        words: Sequence[tuple[str, FeedbackValue, tuple[str, ...]]],
+        now: datetime,
+    ) -> int:
+        """Keep a partner's latest word on hashes (value, feedback, tags) it may read; tell the
+        conversations of cases that wanted updates (`News`) when what they would be told changed.
+        How many words named a hash on its lists. Idempotent."""
+        ...

@@ -1,0 +1,72 @@
+"""Message ids in words: the reviewed catalogs of locales/, one domain an audience.
+
+Ids are stable and English is the template. A text that is missing in a language is an error, never
+another language's text: the tests hold all three complete.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from gettext import GNUTranslations
+from pathlib import Path
+from typing import Final
+
+from bot.conversation.model import LANGUAGES, Language
+
+DOMAINS: Final = ("chat", "door", "miniapp")
+"""chat: what Sala says in any chat; door: the browser's chat page; miniapp: the hashing page."""
+
+_HERE: Final = Path(__file__).resolve().parent
+_PLACES: Final = (_HERE / "locales", _HERE.parent / "locales")
+
+
+class MissingText(LookupError):
+    """No text by this id in this language, or no compiled catalogs at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Every text of every language, by id."""
+
+    by_language: Mapping[Language, Mapping[str, str]]
+
+    def say(self, id: str, language: Language, **values: str) -> str:
+        """The text, with `{name}` filled from values."""
+        try:
+            text = self.by_language[language][id]
+        except KeyError:
+            raise MissingText(f"{id} [{language}]") from None
+        return text.format(**values) if values else text
+
+    def has(self, id: str) -> bool:
+        """Whether English has this id."""
+        return id in self.by_language["en"]
+
+    def group(self, prefix: str, language: Language) -> dict[str, str]:
+        """All texts whose id starts with `prefix.`, by the rest of the id (for a page)."""
+        start = prefix + "."
+        texts = self.by_language[language].items()
+        return {id.removeprefix(start): text for id, text in texts if id.startswith(start)}
+
+
+@cache
+def load_texts() -> Texts:
+    """Texts from the compiled catalogs (.mo) in the wheel, else beside the package."""
+    return Texts({language: _read(language) for language in LANGUAGES})
+
+
+def _read(language: Language) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for domain in DOMAINS:
+        with _catalog(language, domain).open("rb") as file:
+            messages = GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # no public listing
+        found |= {id: text for id, text in messages.items() if id}
+    return found
+
+
+def _catalog(language: Language, domain: str) -> Path:
+    for place in _PLACES:
+        path = place / language / "LC_MESSAGES" / f"{domain}.mo"
+        if path.exists():
+            return path
+    raise MissingText(f"catalog {language}/{domain}.mo is not compiled: run `make catalogs`")
