@@ -1,1 +1,1 @@
-"""Cases: who may register what, how a case is named, how a hash lives, and what may be told to whom. Pure rules."""
+"""Who may register what, how a case is named, how a hash lives, what may be told. Pure rules."""

@@ -1,4 +1,4 @@
-"""Which way is open to whom: one table over who is speaking, the age in the image, and where the image is.
+"""Which way is open to whom: one table over who speaks, the age in the image, where it is.
 
 The age that decides is the age IN the image, never the age today; unsure or unsaid counts as
 under 18 (docs/decisions/0003-age-in-the-image.md).

@@ -1,4 +1,4 @@
-"""Hashes as the device posts them: kinds, variants, limits, and the parser that admits nothing else.
+"""Hashes as the device posts them: kinds, variants, limits, and the parser that admits no more.
 
 The closed list of variants and the wire form are described in docs/hashing.md.
 """

@@ -28,7 +28,7 @@ def make_number(randoms: bytes) -> str:
 def read_number(typed: str) -> str | None:
     """The case number in the way it is stored, or None when it is not one.
 
-    Case, spaces, hyphens and the usual look-alikes (I, L, O) do not matter; the check character does.
+    Case, spaces, hyphens and look-alikes (I, L, O) do not matter; the check character does.
     """
     plain = re.sub(r"[\s-]", "", typed).upper().translate(_LOOKALIKES)
     if len(plain) != BODY + 1 or any(letter not in ALPHABET for letter in plain):

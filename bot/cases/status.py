@@ -67,9 +67,10 @@ class Standing:
 
 
 def fold(status: HashStatus, images: int, claims: Iterable[Claim]) -> Standing:
-    """One line per platform, the furthest outcome of all its hashes; blocked > looking > not blocked.
+    """One line per platform: the furthest outcome of all its hashes.
 
-    A platform that has fetched the list without answering is `shared`; one that has not is absent.
+    blocked > looking > not blocked > shared. A platform that has fetched the list without
+    answering is `shared`; one that has not is absent.
     """
     best: dict[str, Outcome] = {}
     for claim in claims:

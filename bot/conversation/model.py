@@ -1,4 +1,4 @@
-"""The whole vocabulary of a conversation on one page: what is known, what happens, what is to be done."""
+"""The vocabulary of a conversation on one page: what is known, what happens, what is to be done."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -83,7 +83,7 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Words, understood. `picked` is the value of a choice of the open question, when they name one."""
+    """Words, understood. `picked` is the value of the open question's choice that they name."""
 
     at: datetime
     meaning: Meaning
@@ -273,23 +273,22 @@ Effect = Send | CheckCase | Withdraw | KeepCase | Follow | SetTimer | CancelTime
 # ---------------------------------------------------------------- what is known
 
 Slot = Literal[
-    "phone", "situation", "near", "who", "other", "age", "image", "consent", "ready", "updates",
-    "aftercare",
+    "language", "country", "phone", "situation", "near", "who", "age", "image", "consent",
+    "updates", "aftercare",
 ]  # fmt: skip
+"""What is asked. `language` is kept in its own field of the state; the others as answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that is kept of a conversation: answers by slot, and where it stands. Nothing that was said."""
+    """All that is kept: answers by slot, and where the talk stands. Nothing that was said."""
 
     node: NodeId = NodeId("start")
     language: Language | None = None
     chosen_language: bool = False
-    country: Country | None = None
     answers: tuple[tuple[Slot, str], ...] = ()
     trail: tuple[NodeId, ...] = ()
     resume: NodeId | None = None
-    asked: Intent | None = None
     silent: bool = False
     stopped: bool = False
     minor: bool = False

@@ -1,0 +1,85 @@
+"""Who we are, your own phone, what is happening; then who, and the age in the image (C1–C5)."""
+
+from bot.conversation.table import RESUME, ask, decide, do, tell
+
+INTAKE = (
+    tell("start", "hello", then="ask.phone"),
+    ask(
+        "ask.phone",
+        slot="phone",
+        options={"own": "phone.kind", "shared": "phone.kind"},
+    ),
+    decide("phone.kind", "phone", {"own": "ask.situation", "shared": "phone.shared"}),
+    tell("phone.shared", then="ask.situation"),
+    ask(
+        "ask.situation",
+        slot="situation",
+        options={
+            "money": "situation.kind",
+            "more": "situation.kind",
+            "posted": "situation.kind",
+            "afraid": "situation.kind",
+            "ai": "situation.kind",
+            "other": "situation.kind",
+            "danger": "situation.kind",
+        },
+    ),
+    decide("situation.kind", "situation", {"danger": "danger", "else": "firstaid"}),
+    ask(
+        "ask.who",
+        slot="who",
+        options={
+            "self": "who.kind",
+            "guardian": "who.kind",
+            "friend": "who.kind",
+            "other": "who.kind",
+        },
+    ),
+    ask(
+        "ask.other",
+        slot="who",
+        options={
+            "adult_friend": "who.kind",
+            "helped": "who.kind",
+            "proxy": "who.kind",
+            "holder": "who.kind",
+            "finder": "who.kind",
+        },
+    ),
+    decide(
+        "who.kind",
+        "who",
+        {
+            "self": "ask.age",
+            "helped": "ask.age",
+            "guardian": "who.guardian",
+            "friend": "ask.age",
+            "other": "ask.other",
+            "adult_friend": "ask.age",
+            "proxy": "ask.age",
+            "holder": "ask.holder",
+            "finder": "route",
+        },
+    ),
+    tell("who.guardian", "who.guardian.1", "who.guardian.2", then="ask.age"),
+    ask(
+        "ask.holder",
+        options={"right": "holder.right", "forced": "holder.forced", "else": "route"},
+    ),
+    tell("holder.right", then="route"),
+    tell("holder.forced", then="route"),
+    ask(
+        "ask.age",
+        "ask.age.{voice}",
+        slot="age",
+        options={"under18": "image.kind", "adult": "image.kind", "unsure": "image.kind"},
+    ),
+    ask(
+        "ask.language",
+        slot="language",
+        aside=True,
+        options={"th": RESUME, "en": RESUME, "es": RESUME},
+        labels={"th": "language.th", "en": "language.en", "es": "language.es"},
+    ),
+    do("again", "again", then="ask.who"),
+)

@@ -1,0 +1,36 @@
+"""First aid, and the alarms: each has its own answer, before anything is asked (C3, C8–C10)."""
+
+from bot.conversation.table import REST, RESUME, Line, ask, decide, do, tell
+
+_COUNTRIES = ("TH", "ES", "MX", "CO", "AR", "CL", "PE", "US", "GB", "ZZ")
+
+SAFETY = (
+    tell(
+        "firstaid",
+        Line("firstaid.{situation}.1", simple="firstaid.simple.1"),
+        Line("firstaid.{situation}.2", simple="firstaid.simple.2"),
+        then="ask.who",
+    ),
+    tell("self_harm", Line("alarm.self_harm", show="crisis"), then="alarm.country"),
+    tell("danger", Line("alarm.danger", show="danger"), then="alarm.country"),
+    decide("alarm.country", "country", {"known": "ask.alarm", "unknown": "ask.country"}),
+    ask(
+        "ask.country",
+        slot="country",
+        aside=True,
+        options=dict.fromkeys(_COUNTRIES, "country.lines"),
+        labels={code: f"country.{code}" for code in _COUNTRIES},
+    ),
+    tell("country.lines", Line("alarm.lines", show="crisis"), then="ask.alarm"),
+    ask("ask.alarm", aside=True, options={"on": RESUME, "people": "people"}),
+    ask(
+        "ask.safe",
+        aside=True,
+        options={"ok": "safe.ok", "talk": "self_harm", "danger": "danger"},
+    ),
+    tell("safe.ok", then=RESUME),
+    tell("bland", then="silence"),
+    tell("bland.danger", Line("bland", show="emergency_line"), then="silence"),
+    do("silence", "silence", then=REST),
+    ask("ask.talk_now", aside=True, options={"yes": RESUME, "no": "bland"}),
+)

@@ -1,0 +1,86 @@
+"""What a typed message changes: the answers it holds, wherever in the flow they are given."""
+
+from dataclasses import replace
+from typing import Final
+
+from bot.conversation.model import Intent, Meaning, NodeId, Show, Slot, State
+from bot.conversation.walk import keep
+
+SURE: Final = 0.7
+"""Below this confidence nothing is answered directly."""
+CERTAIN: Final = 0.9
+"""What cannot be undone, or could tell a victim off, needs this much."""
+
+FACTS: Final[dict[Intent, tuple[tuple[Slot, str], ...]]] = {
+    "threat_money": (("situation", "money"),),
+    "already_paid": (("situation", "money"),),
+    "threat_images": (("situation", "more"),),
+    "already_sent_more": (("situation", "more"),),
+    "image_already_posted": (("situation", "posted"),),
+    "ai_deepfake": (("situation", "ai"),),
+    "i_am_a_parent": (("who", "guardian"),),
+    "trusted_adult": (("who", "guardian"),),
+    "adult_image_of_adult": (("who", "self"), ("age", "adult")),
+    "adult_image_before_18": (("who", "self"), ("age", "under18")),
+    "no_longer_have_image": (("image", "none"),),
+    "ex_partner": (("near", "yes"),),
+    "stranger_scammer": (("near", "no"),),
+}
+"""Answers that a need already gives. Only questions still open are filled by them."""
+
+PLACES: Final[dict[Intent, NodeId]] = {
+    "case_status": NodeId("status"),
+    "withdraw_case": NodeId("withdraw"),
+    "delete_my_data": NodeId("ask.delete"),
+    "change_language": NodeId("ask.language"),
+    "talk_to_human": NodeId("people"),
+    "tell_parents_fear": NodeId("tell"),
+}
+"""Needs that have a place of their own in the table."""
+
+ANSWERS: Final = frozenset[Intent]({
+    "what_is_this", "am_i_eligible", "is_it_free", "is_it_anonymous", "do_you_see_my_photo",
+    "how_hashing_works", "already_paid", "already_sent_more", "ex_partner", "stranger_scammer",
+    "no_longer_have_image", "video_instead", "which_platforms", "how_long", "report_to_police",
+    "legal_rights", "block_and_report", "thanks", "goodbye", "off_topic", "perpetrator",
+})  # fmt: skip
+"""Needs answered in words (`answer.<intent>`), after which the open question is asked again."""
+
+SHOWN: Final[dict[Intent, Show]] = {
+    "which_platforms": "readers",
+    "how_long": "readers",
+    "report_to_police": "danger",
+}
+"""What is shown with such an answer."""
+
+
+def needs(meaning: Meaning) -> tuple[Intent, ...]:
+    """The needs that are sure enough to act on, the most urgent first."""
+    if meaning.intent is None or meaning.confidence < SURE:
+        return ()
+    if meaning.intent == "perpetrator" and meaning.confidence < CERTAIN:
+        return ()
+    return (meaning.intent, *(one for one in meaning.also if one != meaning.intent))
+
+
+def learn(state: State, meaning: Meaning) -> State:
+    """The state with every answer the message holds; an answer given before is not overwritten."""
+    if meaning.own_age is not None and meaning.own_age < 18:
+        state = replace(state, minor=True)
+    if meaning.own_age is not None and meaning.own_age < 13:
+        state = replace(state, young=True)
+    for slot, value in _facts(state, meaning):
+        if state.answer(slot) in {None, "other"}:
+            state = keep(state, slot, value)
+    return state
+
+
+def _facts(state: State, meaning: Meaning) -> tuple[tuple[Slot, str], ...]:
+    facts = [fact for need in needs(meaning) for fact in FACTS.get(need, ())]
+    if meaning.image_age is not None:
+        facts.append(("age", "under18" if meaning.image_age < 18 else "adult"))
+    if meaning.own_age is not None and meaning.own_age < 18:
+        facts.append(("age", "under18"))
+    if meaning.their_age is not None and meaning.their_age < 18:
+        facts.append(("age", "under18"))
+    return tuple(facts)

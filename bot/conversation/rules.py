@@ -1,0 +1,170 @@
+"""The pure functions that the flow tables name: what decides, what is done, what is offered."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, cast
+
+from bot.cases.eligibility import LIST_OF, Image, ImageAge, List, Route, Who, route
+from bot.conversation.model import (
+    CancelTimers,
+    Effect,
+    Follow,
+    Hush,
+    KeepCase,
+    NodeId,
+    Purpose,
+    SetTimer,
+    State,
+    Withdraw,
+)
+
+AFTERCARE_AFTER: Final = timedelta(days=3)
+
+Rule = Callable[[State], str]
+Act = Callable[[State, datetime], tuple[State, tuple[Effect, ...]]]
+
+
+# ---------------------------------------------------------------- what decides
+
+
+def image_age(state: State) -> ImageAge:
+    """The age that decides: under 18 for good once anything said so (C16)."""
+    return "under18" if state.minor else cast(ImageAge, state.answer("age") or "unsure")
+
+
+def route_of(state: State) -> Route:
+    """The one way open for what was answered so far."""
+    who = cast(Who, state.answer("who") or "self")
+    return route(who, image_age(state), cast(Image, state.answer("image") or "none"))
+
+
+def list_of(state: State) -> List:
+    """The list that hashes of this conversation go to; the minors' list when unsure."""
+    return LIST_OF.get(route_of(state), "minors" if image_age(state) != "adult" else "adults")
+
+
+def may_hash(state: State) -> str:
+    """`yes` when the route ends in hashing and the person agreed."""
+    agreed = state.answer("consent") == "yes"
+    return "yes" if agreed and route_of(state) in LIST_OF else "no"
+
+
+def image_question(state: State) -> str:
+    """Which question about the image at hand fits, or `none` where no image may be hashed."""
+    who, minor = state.answer("who"), image_age(state) != "adult"
+    if who in {"self", "helped"}:
+        return "self"
+    return "guardian" if who == "guardian" and minor else "none"
+
+
+def case_access(state: State) -> str:
+    """`open` on the person's own phone; elsewhere number and PIN are asked for (C2)."""
+    if state.number is None or state.answer("phone") != "own":
+        return "keys"
+    return "open"
+
+
+RULES: Final[dict[str, Rule]] = {
+    "phone": lambda state: state.answer("phone") or "shared",
+    "situation": lambda state: "danger" if state.answer("situation") == "danger" else "else",
+    "who": lambda state: state.answer("who") or "self",
+    "near": lambda state: "no" if state.answer("near") == "no" else "close",
+    "country": lambda state: "known" if state.answer("country") else "unknown",
+    "updates": lambda state: "known" if state.answer("updates") else "unknown",
+    "route": route_of,
+    "image_question": image_question,
+    "may_hash": may_hash,
+    "case_access": case_access,
+    "has_case": lambda state: "yes" if state.number else "no",
+    "purpose": lambda state: state.purpose or "status",
+}
+"""What `Decide` may name."""
+
+CONDITIONS: Final[dict[str, Callable[[State], bool]]] = {
+    "has_case": lambda state: state.number is not None,
+    "leaving": lambda state: state.leaving,
+    "told": lambda state: state.answer("situation") is not None,
+    "resumable": lambda state: state.resume is not None,
+}
+"""What an `Option` may be offered on."""
+
+
+# ---------------------------------------------------------------- what is done
+
+
+def _follow(on: bool) -> Act:
+    def act(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+        return state, (Follow(state.number, on),) if state.number else ()
+
+    return act
+
+
+def _aftercare(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return state, (SetTimer("aftercare", at + AFTERCARE_AFTER),)
+
+
+def _again(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return replace(state.without(("who", "age", "image", "consent")), trail=()), ()
+
+
+def _anew(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    state, _ = _again(state, at)
+    return state.without(("situation", "near")), ()
+
+
+def _clear(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    """Forget this chat (C12): only the language and the latch to the minors' path stay."""
+    fresh = State(
+        node=NodeId("start"),
+        language=state.language,
+        chosen_language=state.chosen_language,
+        minor=state.minor,
+    )
+    unfollow = (Follow(state.number, False),) if state.number else ()
+    return fresh, (CancelTimers(), Hush(), *unfollow)
+
+
+def _purpose(purpose: Purpose) -> Act:
+    def act(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+        return replace(state, purpose=purpose, checking=None), ()
+
+    return act
+
+
+def _withdraw_later(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    if state.number is None:
+        return state, ()
+    erase = state.purpose == "erase"
+    return replace(state, leaving=True), (Withdraw(state.number, at_once=False, erase=erase),)
+
+
+def _keep(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return replace(state, leaving=False), (KeepCase(state.number),) if state.number else ()
+
+
+def _read_news(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return replace(state, news=False), ()
+
+
+def _silence(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    """Nothing more until they write again (C9)."""
+    return replace(state, silent=True), (CancelTimers(), Hush())
+
+
+ACTS: Final[dict[str, Act]] = {
+    "follow": _follow(True),
+    "unfollow": _follow(False),
+    "aftercare": _aftercare,
+    "again": _again,
+    "anew": _anew,
+    "clear": _clear,
+    "for_status": _purpose("status"),
+    "for_withdraw": _purpose("withdraw"),
+    "for_erase": _purpose("erase"),
+    "withdraw_later": _withdraw_later,
+    "keep": _keep,
+    "read_news": _read_news,
+    "silence": _silence,
+}
+"""What `Do` may name."""

@@ -1,0 +1,165 @@
+"""Walking the table: from a node to the next question, with what is said and done on the way."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, NamedTuple, assert_never, cast
+
+from bot.conversation.flows import TABLE
+from bot.conversation.model import (
+    Button,
+    Country,
+    Effect,
+    Language,
+    MessageId,
+    NodeId,
+    Send,
+    Show,
+    Slot,
+    State,
+)
+from bot.conversation.rules import ACTS, CONDITIONS, RULES, list_of
+from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Line, Node, Option, Tell
+
+START: Final = NodeId("start")
+HOME: Final = NodeId("home")
+TRAIL: Final = 20
+_NEEDS_LIST: Final = frozenset[Show]({"app", "readers", "official"})
+
+
+class Step(NamedTuple):
+    """What a step comes to."""
+
+    state: State
+    effects: tuple[Effect, ...] = ()
+
+
+def enter(state: State, id: NodeId, at: datetime) -> Step:
+    """Go to a node and on, over what is told, decided, done or answered already, to a question."""
+    effects: list[Effect] = []
+    while True:
+        if id == REST:
+            return Step(state, tuple(effects))
+        if id == RESUME:
+            id, state = resumed(state), replace(state, resume=None)
+        node = TABLE[id]
+        match node:
+            case Tell():
+                effects += [send(state, one) for one in node.lines]
+                id = node.then
+            case Decide():
+                id = dict(node.to)[RULES[node.rule](state)]
+            case Do():
+                state, done = ACTS[node.act](state, at)
+                effects += done
+                id = node.then
+            case Ask():
+                known = answered(state, node)
+                if known is None:
+                    return Step(rest(state, node), (*effects, *question(state, node)))
+                id = known.then
+            case _:
+                assert_never(node)
+
+
+def answered(state: State, node: Ask) -> Option | None:
+    """The option that an earlier answer picks, so that nothing is asked twice."""
+    if node.slot is None or node.slot == "language":
+        return None
+    return node.option(state.answer(node.slot))
+
+
+def rest(state: State, node: Ask) -> State:
+    """Stand at this question; an aside remembers the question it interrupted."""
+    resume = (open_question(state) or state.resume) if node.aside else None
+    return replace(state, node=node.id, resume=resume)
+
+
+def resumed(state: State) -> NodeId:
+    """Where an aside leads back to."""
+    if known := state.resume or open_question(state):
+        return known
+    return HOME if state.answer("phone") else START
+
+
+def open_question(state: State) -> NodeId | None:
+    """The question of the main way that waits for an answer, if one does."""
+    node = TABLE.get(state.node)
+    if isinstance(node, Ask) and not node.aside and answered(state, node) is None:
+        return node.id
+    return None
+
+
+def take(state: State, node: Ask, option: Option) -> State:
+    """Keep the answer, and the way back to the question."""
+    state = replace(state, misses=0)
+    if not node.aside:
+        trail = (*state.trail, node.id)[-TRAIL:]
+        state = replace(state, trail=trail, node=HOME, resume=None)
+    if node.slot is None:
+        return state
+    return keep(state, node.slot, option.value)
+
+
+def keep(state: State, slot: Slot, value: str) -> State:
+    """Keep one answer. Any sign of under 18 latches the minors' path for good (C16)."""
+    if slot == "language":
+        return replace(state, language=cast(Language, value), chosen_language=True)
+    if slot == "age" and value == "under18":
+        state = replace(state, minor=True)
+    if slot == "consent" and value == "no":
+        return state
+    return state.with_answer(slot, value)
+
+
+def question(state: State, node: Node) -> tuple[Send, ...]:
+    """The lines of a question, the last with its buttons."""
+    if not isinstance(node, Ask):
+        return ()
+    *before, last = node.lines
+    return (*(send(state, one) for one in before), send(state, last, buttons(state, node)))
+
+
+def ask_again(state: State) -> tuple[Send, ...]:
+    """The open question once more: only its last line."""
+    node = TABLE.get(state.node)
+    return (send(state, node.lines[-1], buttons(state, node)),) if isinstance(node, Ask) else ()
+
+
+def buttons(state: State, node: Ask) -> tuple[Button, ...]:
+    """The options that are offered now."""
+    return tuple(
+        Button(one.label, node.id, one.value)
+        for one in node.options
+        if one.when is None or CONDITIONS[one.when](state)
+    )
+
+
+def send(state: State, line: Line, choices: tuple[Button, ...] = ()) -> Send:
+    """One message: which words, which buttons, and what is shown with it."""
+    template = line.simple if line.simple and state.young else line.text
+    return Send(
+        MessageId(template.format(**fields(state))),
+        values=(*values(state), *line.values),
+        buttons=choices,
+        show=line.show,
+        list=list_of(state) if line.show in _NEEDS_LIST else None,
+        language=state.speaks,
+        country=cast(Country | None, state.answer("country")),
+    )
+
+
+def fields(state: State) -> dict[str, str]:
+    """What a message id's template may be filled with."""
+    return {
+        "situation": state.answer("situation") or "other",
+        "list": list_of(state),
+        "voice": "self" if state.answer("who") in {None, "self", "helped"} else "other",
+        "purpose": state.purpose or "status",
+    }
+
+
+def values(state: State) -> tuple[tuple[str, str], ...]:
+    """What a message's text may be filled with."""
+    if state.number is None:
+        return ()
+    return (("number", state.number), ("images", str(state.images)))
