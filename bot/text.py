@@ -7,9 +7,10 @@ another language's text: the tests hold all three complete.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from gettext import GNUTranslations
 from pathlib import Path
 from typing import Final
+
+from babel.messages.mofile import read_mo
 
 from bot.conversation.model import LANGUAGES, Language
 
@@ -59,8 +60,7 @@ def _read(language: Language) -> dict[str, str]:
     found: dict[str, str] = {}
     for domain in DOMAINS:
         with _catalog(language, domain).open("rb") as file:
-            messages = GNUTranslations(file)._catalog  # type: ignore[attr-defined]  # no public listing
-        found |= {id: text for id, text in messages.items() if id}
+            found |= {str(m.id): str(m.string) for m in read_mo(file) if m.id}
     return found
 
 

@@ -48,8 +48,12 @@ def find_number(text: str) -> str | None:
 
 def find_pin(text: str) -> str | None:
     """The first run of exactly six digits that is not part of a case number."""
-    found = _PIN.search(_SHAPE.sub(" ", text))
+    found = _PIN.search(_SHAPE.sub(_but_numbers, text))
     return found.group() if found else None
+
+
+def _but_numbers(shaped: re.Match[str]) -> str:
+    return " " if read_number(shaped.group()) else shaped.group()
 
 
 def make_pin(randoms: bytes) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bot.conversation.model import Language
 from bot.store import EffectId
 
 
@@ -37,11 +38,13 @@ class Message:
     preview: str
     choices: tuple[Choice, ...] = ()
     links: tuple[Link, ...] = ()
-    language: str = "en"
+    language: Language = "en"
 
 
 class SendError(Exception):
-    """A message did not go out. SendError > TryAgain (at a time, or held), Unreachable (stop sending).
+    """A message did not go out.
+
+    SendError > TryAgain (at a time, or held), Unreachable (stop sending).
 
     `sent` counts the messages of the call that did go out before it.
     """
@@ -66,9 +69,15 @@ class Unreachable(SendError):
 class Channel(Protocol):
     """What every door does. Parsing and rendering are each channel's own and pure."""
 
-    name: str
-    wakes: bool
-    """Whether a message can ring a phone nobody is looking at (then C15's hours hold)."""
+    @property
+    def name(self) -> str:
+        """The channel's name, as conversations are kept under it."""
+        ...
+
+    @property
+    def wakes(self) -> bool:
+        """Whether a message can ring a phone nobody is looking at (then C15's hours hold)."""
+        ...
 
     async def send(self, address: bytes, messages: Sequence[Message]) -> None:
         """Send in order. SendError tells how many went out before it and whether to try again."""

@@ -210,11 +210,10 @@ def _alarm(state: State, alarm: Alarm, meaning: Meaning, at: datetime) -> Step:
 
 def _unsilence(state: State, event: Said) -> Step:
     node = TABLE[NodeId("ask.talk_now")]
-    if state.node != node.id or not isinstance(node, Ask):
+    asked = state.node == node.id
+    option = _named(node, event) if asked and isinstance(node, Ask) else None
+    if option is None or not isinstance(node, Ask):
         return _talk_now(state, event.at)
-    option = _named(node, event)
-    if option is None:
-        return Step(state, ask_again(state))
     return _pick(replace(state, silent=False), node, option, event.at)
 
 

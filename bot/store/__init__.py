@@ -132,7 +132,7 @@ class Store(Protocol):
         ...
 
     async def park(self, claimed: Claimed) -> None:
-        """Set aside the first waiting event of a claim, which always fails, so that the rest goes on."""
+        """Set aside the first waiting event of a claim, which always fails; the rest goes on."""
         ...
 
     async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:

@@ -1,0 +1,48 @@
+# make run   installs into .venv and serves the bot; make test   sets up and runs the whole suite.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PO := $(wildcard locales/*/LC_MESSAGES/*.po)
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+SOURCE := pyproject.toml .ci/constraints.txt
+
+.PHONY: run test bench fuzz check catalogs clean
+
+run: $(VENV)/.installed catalogs
+	@exec $(BIN)/sala run
+
+test: $(VENV)/.tested catalogs
+	@sh .ci/system
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest
+	$(BIN)/python .ci/coverage_gate.py
+
+bench: $(VENV)/.tested catalogs
+	$(BIN)/python -m pytest --no-cov -s tests/bench/*.py
+
+fuzz: $(VENV)/.tested catalogs
+	SALA_FUZZ=long $(BIN)/python -m pytest --no-cov tests/fuzz/*.py
+
+catalogs: $(VENV)/.catalogs
+
+$(VENV)/.catalogs: $(PO) $(VENV)/.installed
+	@$(BIN)/python .ci/compile_catalogs.py
+	@touch $@
+
+$(VENV)/.installed: $(SOURCE)
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+	@echo "Installing…"
+	@$(PIP) install -c .ci/constraints.txt -e .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.installed .ci/system
+	@sh .ci/system
+	@$(PIP) install -c .ci/constraints.txt -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist

@@ -1,0 +1,5 @@
+"""`python -m bot` is `sala`."""
+
+from bot.cli import main
+
+main()

@@ -1,0 +1,122 @@
+"""The composition root: the only module that knows all the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from starlette.applications import Starlette
+
+from bot import web
+from bot.channels import Channel
+from bot.channels.browser import BrowserChannel, BrowserDoor
+from bot.exchange.routes import Desk
+from bot.log import log
+from bot.miniapp.routes import MiniApp
+from bot.settings import Settings
+from bot.store import ConversationId
+from bot.store.sqlite import SqliteStore
+from bot.text import Texts, load_texts
+from bot.vault import Vault, load_or_make
+from bot.voice import Operator, Voice, ticket_digest
+from bot.worker import Worker
+
+
+def now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Sala:
+    """What every command stands on: keys, texts and the database."""
+
+    settings: Settings
+    vault: Vault
+    texts: Texts
+    store: SqliteStore
+
+    def voice(self) -> Voice:
+        """Effects in words."""
+        operator = Operator(
+            self.settings.operator or "—",
+            self.settings.contact or "—",
+            self.settings.retention_months,
+        )
+        public_url = self.settings.public_url
+        return Voice(self.texts, self.store, self.vault, operator, public_url)
+
+    def worker(self, *channels: Channel) -> Worker:
+        """A worker for these doors."""
+        return Worker(
+            store=self.store,
+            registry=self.store,
+            voice=self.voice(),
+            vault=self.vault,
+            texts=self.texts,
+            channels={channel.name: channel for channel in channels},
+            clock=now,
+            zone=self.settings.zone,
+        )
+
+    def conversation(self, channel: str, address: bytes) -> ConversationId:
+        """The id of a conversation: what it is looked up by; it names nobody."""
+        return ConversationId(self.vault.digest("conversation", channel.encode(), address))
+
+    def ticket_digest(self, token: str) -> bytes:
+        """What a mini-app's ticket is looked up by."""
+        return ticket_digest(self.vault, token)
+
+    def site(self) -> Starlette:
+        """The web doors, with a worker that lives as long as they are served."""
+        channel = BrowserChannel()
+        worker = self.worker(channel)
+        door = BrowserDoor(
+            channel=channel,
+            receive=self.store.receive,
+            conversation_of=partial(self.conversation, channel.name),
+            clock=now,
+            wake=worker.wake,
+            texts=self.texts,
+            public_url=self.settings.public_url,
+            exit_url=self.settings.exit_url,
+        )
+        app = MiniApp(
+            registry=self.store,
+            ticket_digest=self.ticket_digest,
+            clock=now,
+            texts=self.texts,
+            public_url=self.settings.public_url,
+            exit_url=self.settings.exit_url,
+        )
+        return web.site(door, app, Desk(self.store, now, worker.wake), _working(worker))
+
+
+@asynccontextmanager
+async def open_sala(settings: Settings) -> AsyncIterator[Sala]:
+    """Keys, texts and the migrated database; closed at the end."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    vault, made = load_or_make(settings.key_file)
+    if made:
+        log("keys_made")
+    store = SqliteStore.open(settings.database, vault)
+    try:
+        yield Sala(settings, vault, load_texts(), store)
+    finally:
+        await store.close()
+
+
+def _working(worker: Worker) -> web.Lifespan:
+    @asynccontextmanager
+    async def lifespan(site: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return lifespan

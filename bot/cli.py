@@ -1,0 +1,186 @@
+"""The command line: run · talk · hash · partner · keys · migrate."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import click
+import uvicorn
+
+from bot import talk as talking
+from bot.app import Sala, now, open_sala
+from bot.cases.eligibility import List
+from bot.conversation.model import LANGUAGES, Language
+from bot.hashing.image import ImageError, hash_file
+from bot.log import log
+from bot.settings import Settings, SettingsError, read_settings
+from bot.store import StoreError
+from bot.vault import VaultError, load_or_make
+
+LISTS: Final[dict[str, tuple[List, ...]]] = {
+    "adults": ("adults",),
+    "minors": ("minors",),
+    "both": get_args(List),
+}
+
+
+@click.group()
+@click.version_option(package_name="sala-bot")
+def main() -> None:
+    """Sala: a chat front door for people whose intimate images are being spread."""
+
+
+@main.command()
+def run() -> None:
+    """Serve the chat, the mini-app and the exchange."""
+    settings = _settings()
+    _with_sala(settings, _serve)
+
+
+@main.command()
+@click.option("--lang", type=click.Choice(LANGUAGES), help="The language to begin in.")
+def talk(lang: Language | None) -> None:
+    """Talk in this terminal: a line is a message, `/hash PATH…` makes codes of pictures."""
+
+    async def use(sala: Sala) -> None:
+        await talking.talk(sala, lang, sys.stdin, click.echo)
+
+    _with_sala(_settings(), use)
+
+
+@main.command("hash")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def hash_(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Print what would be registered of pictures or videos. Nothing is kept or sent."""
+    failed = False
+    for path in paths:
+        try:
+            item = hash_file(path)
+        except ImageError as error:
+            failed = True
+            click.echo(f"{path}: {type(error).__name__}", err=True)
+            continue
+        hashes = [
+            {"kind": one.kind, "variant": one.variant, "value": one.value}
+            | ({} if one.quality is None else {"quality": one.quality})
+            for one in item.hashes
+        ]
+        if as_json:
+            click.echo(json.dumps({"file": str(path), "media": item.media, "hashes": hashes}))
+        else:
+            click.echo(str(path))
+            for one in hashes:
+                click.echo("  " + "  ".join(str(value) for value in one.values()))
+    if failed:
+        sys.exit(1)
+
+
+@main.group()
+def partner() -> None:
+    """Platforms that read the lists and answer."""
+
+
+@partner.command("add")
+@click.argument("name")
+@click.option("--list", "lists", type=click.Choice(list(LISTS)), required=True)
+@click.option("--json", "as_json", is_flag=True, help="The keys as JSON.")
+def partner_add(name: str, lists: str, as_json: bool) -> None:
+    """Add a partner and print its keys, once."""
+
+    async def use(sala: Sala) -> None:
+        try:
+            keys = await sala.store.add_partner(name, LISTS[lists], now())
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+        shown = {
+            "fetch_key": keys.fetch_key,
+            "subscription_key": keys.subscription_key,
+            "feedback_key": keys.feedback_key,
+        }
+        if as_json:
+            click.echo(json.dumps(shown))
+            return
+        for label, key in shown.items():
+            click.echo(f"{label}: {key}")
+        click.echo("These keys are shown once; only their digests are kept.")
+
+    _with_sala(_settings(), use)
+
+
+@partner.command("list")
+def partner_list() -> None:
+    """Who reads which list."""
+
+    async def use(sala: Sala) -> None:
+        for one in await sala.store.partners():
+            click.echo(f"{one.name}: {', '.join(one.lists)}")
+
+    _with_sala(_settings(), use)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def keys(file: Path) -> None:
+    """Make a key file (mode 600). Keep a copy offline: without it nothing can be read."""
+    try:
+        _, made = load_or_make(file)
+    except VaultError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo("made" if made else "was there already, and can be used")
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database up to date."""
+
+    async def use(sala: Sala) -> None:
+        click.echo("The database is up to date.")
+
+    _with_sala(_settings(), use)
+
+
+async def _serve(sala: Sala) -> None:
+    settings = sala.settings
+    config = uvicorn.Config(
+        sala.site(),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.02)
+    if server.started:
+        log("started", port=settings.port)
+        click.echo(f"Sala is open at {settings.public_url}/  (stop with Ctrl-C)")
+        if not settings.own_keys:
+            click.echo(f"Keys: {settings.key_file} (mode 600; made by Sala; keep it with the data)")
+    await serving
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _with_sala(settings: Settings, use: Callable[[Sala], Coroutine[Any, Any, None]]) -> None:
+    async def work() -> None:
+        async with open_sala(settings) as sala:
+            await use(sala)
+
+    try:
+        asyncio.run(work())
+    except (VaultError, StoreError) as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,26 @@
+"""How often one partner may ask: a bucket of requests that refills with time, kept in memory."""
+
+import math
+from datetime import datetime
+from typing import Final
+
+A_MINUTE: Final = 60
+
+
+class Allowance:
+    """`a_minute` requests at once, and as many each minute after that."""
+
+    def __init__(self, a_minute: int = A_MINUTE) -> None:
+        self._full = float(a_minute)
+        self._left: dict[int, tuple[float, datetime]] = {}
+
+    def take(self, partner: int, now: datetime) -> int:
+        """0 when the request may go on, else the whole seconds until the next one may."""
+        left, at = self._left.get(partner, (self._full, now))
+        now = max(at, now)
+        left = min(self._full, left + (now - at).total_seconds() * self._full / 60)
+        if left < 1:
+            self._left[partner] = (left, now)
+            return max(1, math.ceil((1 - left) * 60 / self._full))
+        self._left[partner] = (left - 1, now)
+        return 0

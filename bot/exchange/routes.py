@@ -1,0 +1,116 @@
+"""Partners' addresses: /exchange/v1 for all lists of an agreement, /exchange/{list}/v1 for one.
+
+There is no way to ask about a hash, and none to add one (docs/partners.md).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from bot.cases.eligibility import List
+from bot.exchange import stopncii
+from bot.exchange.allowance import Allowance
+from bot.store import Partner, Registry
+
+Scope = Literal["fetch", "feedback"]
+HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where partners are served. `clock` tells the time with its zone; `wake` rings the worker."""
+
+    registry: Registry
+    clock: Callable[[], datetime]
+    wake: Callable[[], None]
+    allowance: Allowance = field(default_factory=Allowance)
+
+
+class _Refused(Exception):
+    """The request ends here, with this status."""
+
+    def __init__(self, status: int, error: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(error)
+        self.response = _json({"error": error}, status, headers)
+
+
+def routes(desk: Desk) -> list[BaseRoute]:
+    """FetchHashes and SubmitFeedback for an agreement's lists together and for each by itself."""
+    made: list[BaseRoute] = []
+    for only in (None, *get_args(List)):
+        base = f"/exchange/{only}/v1" if only else "/exchange/v1"
+        made.append(Route(f"{base}/FetchHashes", _at(_fetch, desk, only), methods=["GET"]))
+        made.append(Route(f"{base}/SubmitFeedback", _at(_submit, desk, only), methods=["POST"]))
+    return made
+
+
+Endpoint = Callable[[Request], Awaitable[JSONResponse]]
+
+
+def _at(
+    serve: Callable[[Request, Desk, List | None], Awaitable[JSONResponse]],
+    desk: Desk,
+    only: List | None,
+) -> Endpoint:
+    async def endpoint(request: Request) -> JSONResponse:
+        try:
+            return await serve(request, desk, only)
+        except _Refused as refused:
+            return refused.response
+        except stopncii.BadRequest as bad:
+            return _json({"error": f"bad request: {bad.reason}"}, 400)
+
+    return endpoint
+
+
+async def _fetch(request: Request, desk: Desk, only: List | None) -> JSONResponse:
+    partner = await _partner(request, desk, "fetch", only)
+    query = stopncii.read_query(request.query_params)
+    page = await desk.registry.feed(
+        partner, partner.lists, query.start, query.after, query.size, desk.clock()
+    )
+    return _json(stopncii.answer(page, query))
+
+
+async def _submit(request: Request, desk: Desk, only: List | None) -> JSONResponse:
+    partner = await _partner(request, desk, "feedback", only)
+    feedback = stopncii.read_feedback(await _body(request))
+    await desk.registry.give_feedback(partner, feedback.words, desk.clock())
+    desk.wake()
+    return _json({"count": feedback.received})
+
+
+async def _partner(request: Request, desk: Desk, scope: Scope, only: List | None) -> Partner:
+    """Whose keys these are, seeing only the list of this address."""
+    key = request.headers.get("x-functions-key", "")
+    subscription = request.headers.get("ocp-apim-subscription-key", "")
+    partner = await desk.registry.partner(key, subscription, scope)
+    if partner is None:
+        raise _Refused(401, "unauthorized")
+    if wait := desk.allowance.take(partner.id, desk.clock()):
+        raise _Refused(429, "too many requests", {"Retry-After": str(wait)})
+    if only is None:
+        return partner
+    if only not in partner.lists:
+        raise _Refused(403, "not in the agreement")
+    return replace(partner, lists=(only,))
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > stopncii.MAX_BODY:
+            raise _Refused(413, "too large")
+    return bytes(body)
+
+
+def _json(
+    content: dict[str, object], status: int = 200, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    return JSONResponse(content, status, HEADERS | (headers or {}))

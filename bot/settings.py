@@ -1,0 +1,145 @@
+"""Settings, read once from the environment and .env; secrets typed as secrets.
+
+A combination that would put people at risk does not start: `Unsafe` says the reason and the mend.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+DULL: Final = "https://www.google.com/search?q=weather"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used. SettingsError > Unsafe."""
+
+
+class Unsafe(SettingsError):
+    """Settings that together would put people at risk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decided. Every field is a line of .env.example."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    data_dir: Path = Path("data")
+    public_url: str = "http://127.0.0.1:8080"
+    key_file: Path = Path("data/keys")
+    own_keys: bool = False
+    exit_url: str = DULL
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Bangkok"))
+    operator: str = ""
+    contact: str = ""
+    legal_basis: str = ""
+    impact_assessment: str = ""
+    retention_months: int = 24
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "sala.db"
+
+    @property
+    def public(self) -> bool:
+        """Whether others than this machine can reach Sala."""
+        return urlsplit(self.public_url).hostname not in LOOPBACK
+
+
+def read_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+) -> Settings:
+    """Settings from the environment, over those of .env; SettingsError when they cannot be used."""
+    given = dict(_read_env_file(env_file)) | dict(os.environ if environ is None else environ)
+    said = {name: value for name, value in given.items() if value}
+    settings = _settings(said)
+    _refuse_unsafe(settings)
+    return settings
+
+
+def _settings(said: Mapping[str, str]) -> Settings:
+    data_dir = Path(said.get("SALA_DATA_DIR", "data"))
+    port = _number(said, "SALA_PORT", 8080, 0, 65535)
+    database = said.get("DATABASE_URL", "")
+    if database and not database.startswith("sqlite:"):
+        raise SettingsError("DATABASE_URL: only the built-in SQLite is served yet; leave it empty.")
+    return Settings(
+        host=said.get("SALA_HOST", "127.0.0.1"),
+        port=port,
+        data_dir=data_dir,
+        public_url=said.get("SALA_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
+        key_file=Path(said.get("SALA_KEY_FILE", data_dir / "keys")),
+        own_keys="SALA_KEY_FILE" in said,
+        exit_url=said.get("SALA_EXIT_URL", DULL),
+        zone=_zone(said.get("SALA_TIMEZONE", "Asia/Bangkok")),
+        operator=said.get("SALA_OPERATOR", ""),
+        contact=said.get("SALA_CONTACT", ""),
+        legal_basis=said.get("SALA_LEGAL_BASIS", ""),
+        impact_assessment=said.get("SALA_IMPACT_ASSESSMENT", ""),
+        retention_months=_number(said, "SALA_RETENTION_MONTHS", 24, 1, 120),
+    )
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if not settings.public:
+        if settings.host not in LOOPBACK:
+            raise Unsafe(
+                "SALA_HOST opens Sala to the network but SALA_PUBLIC_URL is this machine's own "
+                "address. Set SALA_PUBLIC_URL to the https address people use, or SALA_HOST to "
+                "127.0.0.1."
+            )
+        return
+    if not settings.public_url.startswith("https://"):
+        raise Unsafe("SALA_PUBLIC_URL must begin with https:// on a public address.")
+    if not settings.own_keys:
+        raise Unsafe(
+            "A public address needs keys of its own: run `sala keys FILE`, keep a copy offline, "
+            "and set SALA_KEY_FILE to that file."
+        )
+    missing = [name for name, value in _records(settings).items() if not value]
+    if missing:
+        raise Unsafe(
+            "Before people are let in, record who answers for their data: set "
+            + ", ".join(missing)
+            + "."
+        )
+
+
+def _records(settings: Settings) -> dict[str, str]:
+    return {
+        "SALA_OPERATOR": settings.operator,
+        "SALA_CONTACT": settings.contact,
+        "SALA_LEGAL_BASIS": settings.legal_basis,
+        "SALA_IMPACT_ASSESSMENT": settings.impact_assessment,
+    }
+
+
+def _number(said: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    try:
+        value = int(said.get(name, default))
+    except ValueError:
+        raise SettingsError(f"{name} must be a whole number.") from None
+    if not low <= value <= high:
+        raise SettingsError(f"{name} must be from {low} to {high}.")
+    return value
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SettingsError("SALA_TIMEZONE is no known time zone, such as Asia/Bangkok.") from None
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}

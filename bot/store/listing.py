@@ -1,0 +1,119 @@
+"""Hashes and who claims them (C13): a hash stays listed while one case holds it, and every change
+of it moves it to the end of the feed."""
+
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+from bot.cases.eligibility import List
+from bot.cases.hashes import Hash, Item, Kind, Media
+from bot.cases.status import Claim, Feedback, Standing, fold
+from bot.store.engine import Connection
+from bot.store.schema import micros, moment
+from bot.vault import Vault
+
+Signal = Literal["ImagePDQ", "VideoMD5"]
+SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
+
+_ADVANCE = """update edge set change = change + 1, modified = max(modified, ?)
+  returning change, modified"""
+_HELD = "select 1 from claim where cases = ? and hash = ? and status = 'Active'"
+_LIST = """insert into hash values
+  (:id, :list, :kind, :signal, :value, :quality, 'Active', :modified, :change)
+  on conflict(id) do update set
+  status = 'Active', modified = excluded.modified, change = excluded.change"""
+_CLAIM = """insert into claim values
+  (:cases, :id, :image, :variant, :at, 'Active', :change)
+  on conflict(cases, hash) do update set image = excluded.image, variant = excluded.variant,
+  registered_at = excluded.registered_at, status = 'Active', change = excluded.change"""
+_HOLDS = "select hash from claim where cases = ? and (status = 'Active' or ?)"
+_LET_GO = "update claim set status = 'Withdrawn' where cases = ? and hash = ?"
+_ERASE_CLAIM = "delete from claim where cases = ? and hash = ?"
+_MARK = """update hash set change = :change, modified = :modified, status = iif(
+  exists (select 1 from claim where hash = :id and status = 'Active'), 'Active', 'Withdrawn')
+  where id = :id"""
+_UNSHARED = """delete from hash where id = ? and signal is null
+  and not exists (select 1 from claim where hash = hash.id)"""
+_CLAIMS = """select claim.hash, registered_at, claim.status, claim.change, list
+  from claim join hash on hash.id = claim.hash where cases = ? and signal is not null"""
+_WORDS = """select feedback.hash, name, value, feedback.at from claim
+  join feedback on feedback.hash = claim.hash join partner on partner.id = partner
+  where cases = ?"""
+_FETCHED = "select list, name, through from fetched join partner on partner.id = partner"
+_CASE = "select status, images from cases where id = ?"
+
+
+def hash_id(vault: Vault, list: List, name: str, value: str) -> bytes:
+    """The name of a hash on a list; `name` is its signal, or its kind when it has none."""
+    return vault.digest("hash", list.encode(), name.encode(), value.encode())
+
+
+def claim_item(
+    db: Connection, vault: Vault, case: bytes, list: List, item: Item, image: int, now: datetime
+) -> bool:
+    """List an item's hashes for a case; whether any of them was not the case's already."""
+    new = False
+    for hash in item.hashes:
+        row = _row(vault, list, item.media, hash)
+        if db.execute(_HELD, (case, row["id"])).fetchone() is None:
+            change, modified = advance(db, now)
+            row |= {"change": change, "modified": modified}
+            row |= {"cases": case, "image": image, "at": micros(now)}
+            db.execute(_LIST, row)
+            db.execute(_CLAIM, row)
+            new = True
+    return new
+
+
+def _row(vault: Vault, list: List, media: Media, hash: Hash) -> dict[str, object]:
+    signal = _signal(media, hash.kind)
+    id = hash_id(vault, list, signal or hash.kind, hash.value)
+    value = vault.seal(f"hash.value|{id.hex()}", hash.value.encode())
+    row: dict[str, object] = {"id": id, "list": list, "signal": signal, "value": value}
+    return row | {"kind": hash.kind, "quality": hash.quality, "variant": hash.variant}
+
+
+def let_go(db: Connection, case: bytes, now: datetime, *, erase: bool) -> None:
+    """Withdraw the case's claims, or (`erase`) remove them; a hash nobody holds is withdrawn."""
+    for (id,) in db.execute(_HOLDS, (case, erase)).fetchall():
+        db.execute(_ERASE_CLAIM if erase else _LET_GO, (case, id))
+        mark(db, id, now)
+        if erase:
+            db.execute(_UNSHARED, (id,))
+
+
+def mark(db: Connection, hash: bytes, now: datetime) -> None:
+    """The hash has changed: it goes to the end of the feed."""
+    change, modified = advance(db, now)
+    db.execute(_MARK, {"id": hash, "change": change, "modified": modified})
+
+
+def advance(db: Connection, now: datetime) -> tuple[int, int]:
+    """The next place in the feed, and its time in unix seconds, which never goes back."""
+    change, modified = db.execute(_ADVANCE, (int(now.timestamp()),)).fetchone()
+    return change, modified
+
+
+def standing(db: Connection, case: bytes) -> Standing:
+    """What the case's person may be told: a partner has its hash once it read past the claim."""
+    status, images = db.execute(_CASE, (case,)).fetchone()
+    words: dict[bytes, list[Feedback]] = {}
+    for hash, partner, value, at in db.execute(_WORDS, (case,)):
+        words.setdefault(hash, []).append(Feedback(partner, value, moment(at)))
+    fetched = db.execute(_FETCHED).fetchall()
+    claims = [
+        Claim(
+            moment(at),
+            claimed,
+            tuple(name for read, name, through in fetched if read == list and through >= change),
+            tuple(words.get(hash, ())),
+        )
+        for hash, at, claimed, change, list in db.execute(_CLAIMS, (case,))
+    ]
+    return fold(status, images, claims)
+
+
+def _signal(media: Media, kind: Kind) -> Signal | None:
+    """What partners call it; an image's file hashes are kept from them."""
+    if kind == "pdq":
+        return "ImagePDQ"
+    return "VideoMD5" if kind == "md5" and media == "video" else None

@@ -1,0 +1,145 @@
+"""The SQLite file's tables and how an older file becomes a newer one.
+
+Whatever is personal is sealed, and rows are found by keyed digests alone. Times are microseconds
+since 1970 (UTC), but `hash.modified`, which partners read, is in seconds.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlite_utils import Database, Migrations
+
+from bot.store import NewerSchema
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_TURNS: Final = (
+    # waits: the first waiting event; rings_at: the first timer; send_at: the first effect's time,
+    # null while it is held. Kept up with every write, so that looking for work costs an index seek.
+    """create table conversation (
+      id blob primary key, channel text not null, version integer not null default 0,
+      state blob, address blob, waits integer, rings_at integer, send_at integer
+    ) strict, without rowid""",
+    "create index conversation_waits on conversation(channel, waits) where waits is not null",
+    "create index conversation_rings on conversation(channel, rings_at) where rings_at is not null",
+    "create index conversation_sends on conversation(channel, send_at) where send_at is not null",
+    """create table inbox (
+      seq integer primary key autoincrement, event blob not null unique,
+      conversation blob not null references conversation(id) on delete cascade,
+      body blob not null, at integer not null, parked integer not null default 0
+    ) strict""",
+    "create index inbox_waiting on inbox(conversation, seq) where parked = 0",
+    "create index inbox_parked on inbox(seq) where parked = 1",
+    "create table seen (digest blob primary key, day integer not null) strict, without rowid",
+    "create index seen_day on seen(day)",
+    """create table outbox (
+      seq integer primary key autoincrement, id text not null,
+      conversation blob not null references conversation(id) on delete cascade,
+      due_at integer, attempt integer not null default 0, body blob not null,
+      unique (conversation, id)
+    ) strict""",
+    "create index outbox_order on outbox(conversation, seq)",
+    """create table timer (
+      conversation blob not null references conversation(id) on delete cascade,
+      name text not null, due_at integer not null, primary key (conversation, name)
+    ) strict, without rowid""",
+)
+
+_LEDGER: Final = (
+    # 'case' is a word of SQL's own, hence the plural.
+    """create table cases (
+      id blob primary key, number_digest blob not null unique, number blob not null,
+      list text not null, status text not null, created_at integer not null, pin blob not null,
+      follower blob references conversation(id) on delete set null,
+      images integer not null default 0, withdraw_at integer, erase integer not null default 0
+    ) strict, without rowid""",
+    "create index cases_withdraw on cases(withdraw_at) where withdraw_at is not null",
+    # One row per number that was tried, whether or not such a case exists.
+    """create table guess (
+      number_digest blob primary key, tries integer not null, next_try_at integer not null
+    ) strict, without rowid""",
+    "create index guess_next on guess(next_try_at)",
+    # signal is null where partners are never given the hash; change is the feed's order.
+    """create table hash (
+      id blob primary key, list text not null, kind text not null, signal text,
+      value blob not null, quality integer, status text not null,
+      modified integer not null, change integer not null unique
+    ) strict, without rowid""",
+    "create index hash_feed on hash(list, change) where signal is not null",
+    "create index hash_modified on hash(modified, change)",
+    """create table claim (
+      cases blob not null references cases(id) on delete cascade,
+      hash blob not null references hash(id) on delete cascade,
+      image integer not null, variant text not null, registered_at integer not null,
+      status text not null, change integer not null, primary key (cases, hash)
+    ) strict, without rowid""",
+    "create index claim_hash on claim(hash)",
+    """create table edge (
+      id integer primary key check (id = 1), change integer not null, modified integer not null
+    ) strict""",
+    "insert into edge values (1, 0, 0)",
+    """create table partner (
+      id integer primary key, name text not null unique, lists text not null,
+      fetch_digest blob not null, subscription_digest blob not null unique,
+      feedback_digest blob not null, created_at integer not null
+    ) strict""",
+    """create table feedback (
+      hash blob not null references hash(id) on delete cascade,
+      partner integer not null references partner(id) on delete cascade,
+      value text not null, tags text not null, at integer not null, primary key (hash, partner)
+    ) strict, without rowid""",
+    """create table fetched (
+      partner integer not null references partner(id) on delete cascade,
+      list text not null, through integer not null, primary key (partner, list)
+    ) strict, without rowid""",
+    """create table reading (
+      partner integer not null references partner(id) on delete cascade, at integer not null,
+      list text not null, first integer, last integer, count integer not null
+    ) strict""",
+    """create table ticket (
+      digest blob primary key, conversation blob not null, list text not null, number blob,
+      expires_at integer not null, used_at integer
+    ) strict, without rowid""",
+    "create index ticket_expires on ticket(expires_at)",
+)
+
+# Sealed once with the vault that belongs to this file: other keys are noticed at opening.
+_PROOF: Final = "create table proof (id integer primary key check (id = 1), sealed blob) strict"
+
+MIGRATIONS: Final = Migrations("sala")
+
+
+@MIGRATIONS()
+def m001_turns_and_ledger(db: Database) -> None:
+    """The first schema."""
+    for statement in (*_TURNS, *_LEDGER, _PROOF):
+        db.execute(statement)
+
+
+VERSION: Final = 1
+
+
+def bring_up_to_date(connection: "Connection") -> None:
+    """Create or migrate the tables inside the transaction that is open; NewerSchema if too new."""
+    (found,) = connection.execute("pragma user_version").fetchone()
+    if found > VERSION:
+        raise NewerSchema("The database was written by a newer Sala: install that one.")
+    if found == VERSION:
+        return
+    MIGRATIONS.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+    connection.execute(f"pragma user_version = {VERSION}")
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """A time as it is kept; it must know its zone."""
+    return (at - _EPOCH) // _MICRO
+
+
+def moment(kept: int) -> datetime:
+    """The time that was kept, in UTC."""
+    return _EPOCH + kept * _MICRO

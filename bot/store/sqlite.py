@@ -1,0 +1,26 @@
+"""The store and the registry in one SQLite file: what runs when nothing else is set up."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.store.engine import Clock, Engine
+from bot.store.feed import Feed
+from bot.store.ledger import Ledger
+from bot.store.turns import Turns
+from bot.vault import Vault
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteStore(Turns, Ledger, Feed):
+    """`Store` and `Registry` over one SQLite file (docs/architecture.md)."""
+
+    @classmethod
+    def open(cls, path: Path, vault: Vault, clock: Clock = _now) -> "SqliteStore":
+        """The store in this file, made (mode 0600) or brought up to date as needed.
+
+        NewerSchema when a newer Sala wrote it; Unreadable when it was sealed with other keys.
+        """
+        return cls(Engine(path, vault), vault, clock)

@@ -1,0 +1,263 @@
+"""The turn engine's tables in SQLite: events wait, turns are committed, effects are handed out."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from bot.store import (
+    Arrival,
+    Bundle,
+    Claimed,
+    ConversationId,
+    EffectId,
+    Pending,
+    Planned,
+    Turn,
+    Waiting,
+)
+from bot.store.engine import Connection, Part
+from bot.store.schema import micros
+from bot.vault import Vault
+
+SEEN_DAYS: Final = 3
+_DAY: Final = 86_400_000_000
+_WAITING_MOST: Final = 100
+_PENDING_MOST: Final = 50
+
+_FIRST_TIME = "insert into seen values (?, ?) on conflict do nothing"
+_FORGET_SEEN = "delete from seen where digest in (select digest from seen where day < ? limit 20)"
+_MEET = """insert into conversation(id, channel, address) values (?, ?, ?)
+  on conflict(id) do update set channel = excluded.channel, address = excluded.address"""
+_KEEP_EVENT = """insert into inbox(event, conversation, body, at) values (?, ?, ?, ?)
+  on conflict(event) do nothing"""
+_RELEASE = "update outbox set due_at = 0 where conversation = ? and due_at is null"
+_REFRESH = """update conversation set
+  waits = (select min(seq) from inbox where conversation = :id and parked = 0),
+  rings_at = (select min(due_at) from timer where conversation = :id),
+  send_at = iif(address is null, null,
+    (select due_at from outbox where conversation = :id order by seq limit 1))
+  where id = :id"""
+
+_WAITS = """select waits, id from conversation
+  where channel = ? and waits is not null order by waits limit ?"""
+_RINGS = """select rings_at, id from conversation
+  where channel = ? and rings_at <= ? order by rings_at limit ?"""
+_SENDS = """select send_at, id from conversation
+  where channel = ? and send_at <= ? order by send_at limit ?"""
+_STATE = "select channel, version, state from conversation where id = ?"
+_WAITING = """select seq, event, body from inbox
+  where conversation = ? and parked = 0 order by seq limit ?"""
+_RUNG = "select name from timer where conversation = ? and due_at <= ? order by due_at, name"
+_WHERE = "select channel, address from conversation where id = ?"
+_PENDING = """select id, body, attempt, due_at from outbox
+  where conversation = ? order by seq limit ?"""
+
+_MOVE = "update conversation set state = ?, version = version + 1 where id = ? and version = ?"
+_CONSUME = "delete from inbox where seq = ? and conversation = ?"
+_PARK = "update inbox set parked = 1 where seq = ? and conversation = ?"
+_UNSET = "delete from timer where conversation = ? and name = ?"
+_UNSET_ALL = "delete from timer where conversation = ?"
+_SET = """insert into timer values (?, ?, ?)
+  on conflict(conversation, name) do update set due_at = excluded.due_at"""
+_DROP_EFFECTS = "delete from outbox where conversation = ?"
+_PLAN = """insert into outbox(id, conversation, due_at, body)
+  select :id, :conversation, :due_at, :body
+  from conversation where id = :conversation and address is not null
+  on conflict(conversation, id) do nothing"""
+_SETTLE = "delete from outbox where conversation = ? and id = ?"
+_RETRY = "update outbox set attempt = attempt + 1, due_at = ? where conversation = ? and id = ?"
+_FORGET = "update conversation set address = null where id = ?"
+_PARKED = "select count(*) from inbox where parked = 1"
+
+
+class Turns(Part):
+    """`Store` over one SQLite file."""
+
+    async def receive(self, arrival: Arrival) -> bool:
+        """Keep an event for its turn; False when this (channel, event_id) was seen before."""
+        event = self._vault.digest("event", arrival.channel.encode(), arrival.event_id.encode())
+        at, id = micros(arrival.at), arrival.conversation
+        address = self._vault.seal(_place("conversation.address", id), arrival.address)
+        body = self._vault.seal(_place("inbox.body", event), arrival.body)
+        oldest = min(at, micros(self._clock())) // _DAY - SEEN_DAYS
+
+        def job(db: Connection) -> bool:
+            db.execute(_FORGET_SEEN, (oldest,))
+            if not db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
+                return False
+            db.execute(_MEET, (id, arrival.channel, address))
+            if not db.execute(_KEEP_EVENT, (event, id, body, at)).rowcount:
+                return False  # it waits, or is parked, for longer than it is remembered
+            db.execute(_RELEASE, (id,))
+            refresh(db, id)
+            return True
+
+        return await self._engine.write(job)
+
+    async def claim(self, channels: Collection[str], now: datetime, limit: int) -> list[Claimed]:
+        """Up to `limit` conversations with work, those whose event waits longest first.
+
+        A claim holds at most 100 events; the rest comes with the next.
+        """
+        at = micros(now)
+
+        def job(db: Connection) -> list[Claimed]:
+            ids = _first(db, _WAITS, channels, (), limit) + _first(
+                db, _RINGS, channels, (at,), limit
+            )
+            return [self._claimed(db, id, at) for id in list(dict.fromkeys(ids))[:limit]]
+
+        return await self._engine.read(job)
+
+    def _claimed(self, db: Connection, id: ConversationId, at: int) -> Claimed:
+        channel, version, sealed = db.execute(_STATE, (id,)).fetchone()
+        state = sealed and self._vault.open(_place("conversation.state", id), sealed)
+        waiting = tuple(
+            Waiting(seq, self._vault.open(_place("inbox.body", event), body))
+            for seq, event, body in db.execute(_WAITING, (id, _WAITING_MOST))
+        )
+        rung = tuple(name for (name,) in db.execute(_RUNG, (id, at)))
+        return Claimed(id, channel, version, state, waiting, rung)
+
+    async def commit(self, claimed: Claimed, turn: Turn) -> bool:
+        """Write the turn whole; False, with nothing written, when the conversation moved on.
+
+        A conversation without an address keeps no effects: there is nobody to send them to.
+        """
+        id = claimed.conversation
+        state = self._vault.seal(_place("conversation.state", id), turn.state)
+        rows = [self._row(id, effect) for effect in turn.effects]
+
+        def job(db: Connection) -> bool:
+            if not db.execute(_MOVE, (state, id, claimed.version)).rowcount:
+                return False
+            _consume(db, claimed)
+            _set_timers(db, id, turn)
+            if turn.hush:
+                db.execute(_DROP_EFFECTS, (id,))
+            db.executemany(_PLAN, rows)
+            refresh(db, id)
+            return True
+
+        return await self._engine.write(job)
+
+    def _row(self, id: ConversationId, effect: Planned) -> dict[str, Any]:
+        body = self._vault.seal(_effect_place(id, effect.id), effect.body)
+        due_at = None if effect.due_at is None else micros(effect.due_at)
+        return {"id": effect.id, "conversation": id, "due_at": due_at, "body": body}
+
+    async def park(self, claimed: Claimed) -> None:
+        """Set aside the first waiting event of a claim; without one, drop the timers that rang."""
+        id = claimed.conversation
+
+        def job(db: Connection) -> None:
+            if claimed.waiting:
+                db.execute(_PARK, (claimed.waiting[0].seq, id))
+            else:
+                db.executemany(_UNSET, [(id, name) for name in claimed.rung])
+            refresh(db, id)
+
+        await self._engine.write(job)
+
+    async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
+        """Effects to carry out now, 50 of a conversation at most; one not due ends its bundle."""
+        at = micros(now)
+
+        def job(db: Connection) -> list[Bundle]:
+            ids = _first(db, _SENDS, channels, (at,), limit)
+            return [self._bundle(db, id, at) for id in ids[:limit]]
+
+        return await self._engine.read(job)
+
+    def _bundle(self, db: Connection, id: ConversationId, at: int) -> Bundle:
+        channel, sealed = db.execute(_WHERE, (id,)).fetchone()
+        effects: list[Pending] = []
+        for effect, body, attempt, due_at in db.execute(_PENDING, (id, _PENDING_MOST)):
+            if due_at is None or due_at > at:
+                break
+            plain = self._vault.open(_effect_place(id, effect), body)
+            effects.append(Pending(EffectId(effect), plain, attempt))
+        address = self._vault.open(_place("conversation.address", id), sealed)
+        return Bundle(id, channel, address, tuple(effects))
+
+    async def settle(self, conversation: ConversationId, ids: Sequence[EffectId]) -> None:
+        """These effects are done; forget them."""
+        rows = [(conversation, id) for id in ids]
+        await self._change(conversation, lambda db: db.executemany(_SETTLE, rows))
+
+    async def retry(self, conversation: ConversationId, id: EffectId, at: datetime | None) -> None:
+        """Once more at a time, or (None) held until the next inbound event."""
+        row = (None if at is None else micros(at), conversation, id)
+        await self._change(conversation, lambda db: db.execute(_RETRY, row))
+
+    async def forget_address(self, conversation: ConversationId) -> None:
+        """Drop the address and everything waiting to be sent."""
+
+        def job(db: Connection) -> None:
+            db.execute(_FORGET, (conversation,))
+            db.execute(_DROP_EFFECTS, (conversation,))
+
+        await self._change(conversation, job)
+
+    async def _change(self, id: ConversationId, change: Callable[[Connection], object]) -> None:
+        def job(db: Connection) -> None:
+            change(db)
+            refresh(db, id)
+
+        await self._engine.write(job)
+
+    async def parked(self) -> int:
+        """How many events were set aside."""
+        return await self._engine.read(lambda db: int(db.execute(_PARKED).fetchone()[0]))
+
+    async def close(self) -> None:
+        """Finish what was accepted and close."""
+        await self._engine.close()
+
+
+def refresh(db: Connection, conversation: bytes) -> None:
+    """Bring a conversation's `waits`, `rings_at` and `send_at` up to date with its rows."""
+    db.execute(_REFRESH, {"id": conversation})
+
+
+def tell(db: Connection, vault: Vault, id: bytes, event: bytes, body: bytes, at: int) -> None:
+    """Put an event of Sala's own into a conversation that is known; it releases nothing held."""
+    if db.execute(_WHERE, (id,)).fetchone() is None:
+        return
+    if db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
+        sealed = vault.seal(_place("inbox.body", event), body)
+        db.execute(_KEEP_EVENT, (event, id, sealed, at))
+        refresh(db, id)
+
+
+def _first(
+    db: Connection, query: str, channels: Collection[str], values: tuple[int, ...], limit: int
+) -> list[ConversationId]:
+    """Conversations in the order of the query's first column, over all channels.
+
+    One index seek a channel: a channel nobody serves any more costs nothing to pass by.
+    """
+    found: list[tuple[int, bytes]] = []
+    for channel in channels:
+        found += db.execute(query, (channel, *values, limit)).fetchall()
+    return [ConversationId(id) for _, id in sorted(found)]
+
+
+def _consume(db: Connection, claimed: Claimed) -> None:
+    id = claimed.conversation
+    db.executemany(_CONSUME, [(event.seq, id) for event in claimed.waiting])
+    db.executemany(_UNSET, [(id, name) for name in claimed.rung])
+
+
+def _set_timers(db: Connection, id: ConversationId, turn: Turn) -> None:
+    if turn.cancel_timers:
+        db.execute(_UNSET_ALL, (id,))
+    db.executemany(_SET, [(id, name, micros(at)) for name, at in turn.timers])
+
+
+def _place(column: str, row: bytes) -> str:
+    return f"{column}|{row.hex()}"
+
+
+def _effect_place(conversation: ConversationId, effect: str) -> str:
+    return f"outbox.body|{conversation.hex()}|{effect}"

@@ -1,0 +1,335 @@
+"""The imperative shell: claims conversations, hears, steps, commits; then carries effects out.
+
+Time, chance and the world come in here and nowhere deeper. A turn is committed whole before any of
+it is sent, and every effect carries an id derived from (conversation, version, index), so a crash
+at any point repeats the same keys.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
+from itertools import takewhile
+from typing import Final, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from bot.cases.number import find_pin
+from bot.channels import Channel, SendError, TryAgain, Unreachable
+from bot.conversation.codec import (
+    decode_effect,
+    decode_inbound,
+    decode_state,
+    encode_effect,
+    encode_inbound,
+    encode_state,
+)
+from bot.conversation.engine import step
+from bot.conversation.flows import TABLE
+from bot.conversation.model import (
+    CancelTimers,
+    CaseChecked,
+    CaseKeys,
+    CheckCase,
+    Due,
+    Effect,
+    Event,
+    Follow,
+    Hush,
+    Inbound,
+    KeepCase,
+    Meaning,
+    Said,
+    Send,
+    SetTimer,
+    State,
+    Timer,
+    Typed,
+    Withdraw,
+)
+from bot.conversation.table import Ask
+from bot.conversation.walk import buttons
+from bot.log import log, where
+from bot.store import (
+    WITHDRAW_AFTER,
+    Arrival,
+    Bundle,
+    Claimed,
+    EffectId,
+    Pending,
+    Planned,
+    Registry,
+    Store,
+    Turn,
+)
+from bot.text import Texts
+from bot.understanding import understand
+from bot.vault import Vault
+from bot.voice import Asked, Voice
+
+BATCH: Final = 50
+POLL: Final = 0.15
+SWEEP: Final = timedelta(minutes=1)
+DAY_BEGINS: Final = time(9)
+DAY_ENDS: Final = time(20)
+FIRST_RETRY: Final = timedelta(seconds=2)
+LONGEST_RETRY: Final = timedelta(minutes=15)
+
+
+# ---------------------------------------------------------------- pure parts
+
+
+def next_daytime(at: datetime, zone: ZoneInfo) -> datetime:
+    """`at` when it is from 9 to 20 o'clock in the zone, else the next 9 o'clock there (C15)."""
+    local = at.astimezone(zone)
+    if DAY_BEGINS <= local.time() < DAY_ENDS:
+        return at
+    day = local.date() if local.time() < DAY_BEGINS else local.date() + timedelta(days=1)
+    return datetime.combine(day, DAY_BEGINS, zone).astimezone(at.tzinfo)
+
+
+def hear(state: State, typed: Typed, texts: Texts) -> Said:
+    """Words, understood against the open question: its labels, its numbers, or their meaning."""
+    meaning = understand(typed.text, state.language)
+    if state.node in {"ask.keys", "ask.pin"} and meaning.case is None:
+        pin = find_pin(typed.text)
+        meaning = replace(meaning, case=CaseKeys("", pin)) if pin else meaning
+    node = TABLE.get(state.node)
+    if not isinstance(node, Ask):
+        return Said(typed.at, meaning)
+    return _heard_at(node, state, replace(typed, text=typed.text.strip()), meaning, texts)
+
+
+def _heard_at(node: Ask, state: State, typed: Typed, meaning: Meaning, texts: Texts) -> Said:
+    words = typed.text.casefold().rstrip(".!")
+    offered = buttons(state, node)
+    if words.isdecimal() and len(words) <= 2:
+        number = int(words)
+        if 1 <= number <= len(offered):
+            return Said(typed.at, meaning, offered[number - 1].value)
+        if node.slot == "age":
+            meaning = replace(meaning, image_age=number)
+    for button in offered:
+        if words == texts.say(button.label, state.speaks).casefold().rstrip(".!"):
+            return Said(typed.at, replace(meaning, command=None), button.value)
+    return Said(typed.at, meaning)
+
+
+# ---------------------------------------------------------------- the shell
+
+
+@dataclass(slots=True)
+class Worker:
+    """Turns and sends for the conversations of some channels."""
+
+    store: Store
+    registry: Registry
+    voice: Voice
+    vault: Vault
+    texts: Texts
+    channels: Mapping[str, Channel]
+    clock: Callable[[], datetime]
+    zone: ZoneInfo
+    _awake: asyncio.Event = field(default_factory=asyncio.Event)
+    _busy: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+    _swept: datetime | None = None
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            while True:
+                self._awake.clear()
+                if not await self.turns():
+                    await self._sweep()
+                    await self._start_sends()
+                    await self._rest()
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+
+    async def drain(self) -> None:
+        """Work until nothing is left to do now (for a door that reads its own lines)."""
+        while await self.turns() or await self._start_sends():
+            await asyncio.gather(*self._busy.values())
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(POLL):
+                await self._awake.wait()
+        except TimeoutError:
+            pass
+
+    async def _sweep(self) -> None:
+        now = self.clock()
+        if self._swept is None or now - self._swept >= SWEEP:
+            self._swept = now
+            await self.registry.sweep(now)
+
+    # -- turns
+
+    async def turns(self) -> int:
+        """Step and commit every conversation that has something waiting; how many had."""
+        claims = await self.store.claim(self.channels, self.clock(), BATCH)
+        await asyncio.gather(*(self._turn(claimed) for claimed in claims))
+        return len(claims)
+
+    async def _turn(self, claimed: Claimed) -> None:
+        try:
+            turn = self._planned(claimed)
+        except Exception as error:  # a poison event is set aside, the rest goes on
+            log("turn_parked", channel=claimed.channel, **where(error))
+            await self.store.park(claimed)
+            return
+        await self.store.commit(claimed, turn)
+
+    def _planned(self, claimed: Claimed) -> Turn:
+        now = self.clock()
+        state = decode_state(claimed.state) if claimed.state else State()
+        planned = _Plan()
+        for event in self._events(claimed, now):
+            state, effects = step(state, self._heard(state, event))
+            for effect in effects:
+                planned.add(effect)
+        return Turn(
+            state=encode_state(state),
+            effects=tuple(
+                self._effect(claimed, index, effect, now)
+                for index, effect in enumerate(planned.effects)
+            ),
+            timers=tuple(planned.timers.items()),
+            cancel_timers=planned.cancel_timers,
+            hush=planned.hush,
+        )
+
+    def _events(self, claimed: Claimed, now: datetime) -> list[Inbound]:
+        rung = [Due(now, cast(Timer, name)) for name in claimed.rung]
+        return [*(decode_inbound(one.body) for one in claimed.waiting), *rung]
+
+    def _heard(self, state: State, event: Inbound) -> Event:
+        return hear(state, event, self.texts) if isinstance(event, Typed) else event
+
+    def _effect(self, claimed: Claimed, index: int, effect: Effect, now: datetime) -> Planned:
+        place = (claimed.conversation, str(claimed.version).encode(), str(index).encode())
+        id = EffectId(str(UUID(bytes=self.vault.digest("effect", *place), version=8)))
+        daytime = isinstance(effect, Send) and effect.daytime
+        rings = daytime and self.channels[claimed.channel].wakes
+        return Planned(id, encode_effect(effect), next_daytime(now, self.zone) if rings else now)
+
+    # -- sends
+
+    async def _start_sends(self) -> int:
+        started = 0
+        for bundle in await self.store.due(self.channels, self.clock(), BATCH):
+            if bundle.conversation not in self._busy:
+                task = asyncio.create_task(self._carry_out(bundle))
+                self._busy[bundle.conversation] = task
+                started += 1
+        return started
+
+    async def _carry_out(self, bundle: Bundle) -> None:
+        try:
+            await self._in_order(bundle)
+        except Exception as error:  # the loop must outlive any one effect
+            log("effect_failed", channel=bundle.channel, **where(error))
+            await self._again(bundle, bundle.effects[0])
+        finally:
+            del self._busy[bundle.conversation]
+            self.wake()
+
+    async def _in_order(self, bundle: Bundle) -> None:
+        left = [(pending, decode_effect(pending.body)) for pending in bundle.effects]
+        while left:
+            sends = list(takewhile(lambda one: isinstance(one[1], Send), left))
+            if sends:
+                if not await self._send(bundle, cast(list[tuple[Pending, Send]], sends)):
+                    return
+                left = left[len(sends) :]
+            else:
+                pending, effect = left.pop(0)
+                await self._act(bundle, pending.id, effect)
+                await self.store.settle(bundle.conversation, [pending.id])
+
+    async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> bool:
+        now = self.clock()
+        asked = [Asked(pending.id, send, bundle.conversation, now) for pending, send in sends]
+        messages = [await self.voice.message(one) for one in asked]
+        ids = [message.id for message in messages]
+        try:
+            await self.channels[bundle.channel].send(bundle.address, messages)
+        except SendError as error:
+            log("send_failed", channel=bundle.channel, error=type(error).__name__)
+            await self.store.settle(bundle.conversation, ids[: error.sent])
+            await self._failed(bundle, sends[error.sent][0], error)
+            return False
+        await self.store.settle(bundle.conversation, ids)
+        return True
+
+    async def _failed(self, bundle: Bundle, pending: Pending, error: SendError) -> None:
+        if isinstance(error, Unreachable):
+            await self.store.forget_address(bundle.conversation)
+        elif isinstance(error, TryAgain):
+            await self.store.retry(bundle.conversation, pending.id, error.again_at)
+        else:
+            await self._again(bundle, pending)
+
+    async def _again(self, bundle: Bundle, pending: Pending) -> None:
+        wait = min(FIRST_RETRY * 2**pending.attempt, LONGEST_RETRY)
+        await self.store.retry(bundle.conversation, pending.id, self.clock() + wait)
+
+    async def _act(self, bundle: Bundle, id: EffectId, effect: Effect) -> None:
+        now = self.clock()
+        match effect:
+            case CheckCase():
+                await self._check(bundle, id, effect)
+            case Withdraw():
+                at = now if effect.at_once else now + WITHDRAW_AFTER
+                await self.registry.withdraw(effect.number, at, erase=effect.erase)
+                await self.registry.sweep(now)
+            case KeepCase():
+                await self.registry.keep(effect.number)
+            case Follow():
+                await self.registry.follow(effect.number, bundle.conversation, effect.on)
+            case Send() | SetTimer() | CancelTimers() | Hush():
+                raise ValueError("planned elsewhere")
+
+    async def _check(self, bundle: Bundle, id: EffectId, check: CheckCase) -> None:
+        now = self.clock()
+        result = await self.registry.check_pin(check.number, check.pin, now)
+        answer = CaseChecked(now, check.purpose, check.number, result.right, result.wait)
+        await self.store.receive(
+            Arrival(
+                channel=bundle.channel,
+                event_id=id,
+                conversation=bundle.conversation,
+                address=bundle.address,
+                body=encode_inbound(answer),
+                at=now,
+            )
+        )
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The effects of a turn, sorted: what is carried out later, what the turn itself writes."""
+
+    effects: list[Effect] = field(default_factory=list)
+    timers: dict[str, datetime] = field(default_factory=dict)
+    cancel_timers: bool = False
+    hush: bool = False
+
+    def add(self, effect: Effect) -> None:
+        match effect:
+            case SetTimer():
+                self.timers[effect.timer] = effect.at
+            case CancelTimers():
+                self.timers.clear()
+                self.cancel_timers = True
+            case Hush():
+                self.effects = [one for one in self.effects if not isinstance(one, Send)]
+                self.hush = True
+            case _:
+                self.effects.append(effect)

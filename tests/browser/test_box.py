@@ -1,0 +1,403 @@
+"""The page in a real browser: the codes are those of Python, and only codes leave it."""
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+from starlette.applications import Starlette
+
+from bot.cases.hashes import Item
+from bot.hashing.image import hash_bytes
+from bot.miniapp.routes import MiniApp, routes
+from bot.store import ConversationId, Registered, Ticket
+from bot.store.sqlite import SqliteStore
+from bot.text import load_texts
+from bot.vault import Vault
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SHOTS = os.environ.get("SALA_SHOTS")
+"""A folder for pictures of the page, to be looked at by people; none are taken without it."""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+def photo(width: int, height: int, seed: int = 1) -> Image.Image:
+    chance = np.random.default_rng(seed)
+    small = Image.fromarray(chance.integers(0, 256, (12, 16, 3), np.uint8))
+    big = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = chance.integers(-6, 7, (height, width, 1), np.int16)
+    return Image.fromarray(np.clip(big + grain, 0, 255).astype(np.uint8))
+
+
+def encoded(picture: Image.Image, kind: str = "JPEG", **how: Any) -> bytes:
+    out = BytesIO()
+    picture.save(out, kind, **how)
+    return out.getvalue()
+
+
+def turned(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(photo(1500, 900, 3), quality=90, exif=exif)
+
+
+def see_through() -> bytes:
+    picture = photo(900, 700, 4).convert("RGBA")
+    alpha = np.asarray(photo(900, 700, 5).convert("L"))
+    picture.putalpha(Image.fromarray(alpha))
+    return encoded(picture, "PNG")
+
+
+@dataclass
+class Kept:
+    """The real registry, with what came in at its door kept beside it."""
+
+    store: SqliteStore
+    came: list[Item] = field(default_factory=list)
+
+    async def register(self, digest: bytes, items: Any, now: datetime) -> Registered:
+        self.came.extend(items)
+        return await self.store.register(digest, items, now)
+
+
+@dataclass
+class Site:
+    url: str
+    kept: Kept
+    reached: list[str] = field(default_factory=list)
+    """Every path that was asked for, whoever asked."""
+    tickets: int = 0
+
+    def ticket(self, language: str) -> str:
+        self.tickets += 1
+        ticket = f"{language}-{self.tickets:030d}"
+        ends = datetime.now(UTC) + timedelta(hours=1)
+        new = Ticket(digest(ticket), ConversationId(b"c" * 16), "minors", ends)
+        with ThreadPoolExecutor(1) as aside:  # Playwright has a loop running in this thread
+            aside.submit(asyncio.run, self.kept.store.issue(new)).result()
+        return ticket
+
+
+def digest(ticket: str) -> bytes:
+    return hashlib.sha256(ticket.encode()).digest()[:16]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    store = SqliteStore.open(tmp_path_factory.mktemp("site") / "sala.db", Vault.generate())
+    kept = Kept(store)
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        app = MiniApp(kept, digest, lambda: datetime.now(UTC), load_texts(), url, f"{url}/dull")
+        pages = Starlette(routes=routes(app))
+        made = Site(url, kept)
+
+        async def watched(scope: Any, receive: Any, send: Any) -> None:
+            made.reached.append(scope.get("path", scope["type"]))
+            await pages(scope, receive, send)
+
+        server = uvicorn.Server(uvicorn.Config(watched, log_level="critical"))
+        runs = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        runs.start()
+        yield made
+        server.should_exit = True
+        runs.join()
+    asyncio.run(store.close())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Visit:
+    page: Page
+    asked: list[str]
+    complaints: list[str]
+
+    @property
+    def box(self) -> Any:
+        return self.page.frame_locator("#box")
+
+    def choose(self, content: bytes, media: str = "image", name: str = "secret-name.jpg") -> None:
+        file = FilePayload(name=name, mimeType="", buffer=content)
+        self.box.locator(f"#{media}").set_input_files(file)
+        expect(self.box.locator("#work")).to_be_hidden(timeout=60_000)
+
+    def shot(self, name: str) -> None:
+        if SHOTS:
+            self.page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Any]:
+    opened = []
+
+    def come(url: str, **how: Any) -> Visit:
+        context = browser.new_context(viewport={"width": 360, "height": 740}, **how)
+        opened.append(context)
+        page = context.new_page()
+        here = Visit(page, [], [])
+        page.on("request", lambda sent: here.asked.append(f"{sent.method} {sent.url}"))
+        page.on("console", lambda said: here.complaints.append(said.text))
+        page.on("pageerror", lambda wrong: here.complaints.append(str(wrong)))
+        page.goto(url)
+        return here
+
+    yield come
+    for context in opened:
+        context.close()
+
+
+def bits_apart(one: str, other: str) -> int:
+    return (int(one, 16) ^ int(other, 16)).bit_count()
+
+
+def assert_same(ours: Item, theirs: Item, most: int) -> None:
+    found = {(h.kind, h.variant): h for h in ours.hashes}
+    wanted = {(h.kind, h.variant): h for h in theirs.hashes}
+    assert found.keys() == wanted.keys()
+    for key, hash in wanted.items():
+        allowed = most if hash.kind == "pdq" else 0
+        assert bits_apart(found[key].value, hash.value) <= allowed, key
+
+
+def test_twelve_megapixels_become_pythons_codes_and_nothing_else_is_sent(
+    site: Site, visit: Any
+) -> None:
+    picture = encoded(photo(4000, 3000), quality=88)
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    assert here.page.evaluate("location.href") == f"{site.url}/app"
+    here.choose(picture)
+    expect(here.box.locator("li")).to_have_text("Picture 1 · code madeRemove")
+    assert "secret-name" not in here.page.frames[1].content()
+    here.page.click("#send")
+    expect(here.page.locator("#pin")).to_have_text(re.compile(r"^[0-9]{6}$"))
+    assert_same(site.kept.came[-1], hash_bytes(picture, "image"), 0)
+    files = ["app", "app/style.css", "app/app.js", "app/box.html"]
+    fetched = [one for one in here.asked if not one.startswith("GET data:")]
+    assert sorted(fetched) == sorted(
+        [f"GET {site.url}/{name}" for name in files] + [f"POST {site.url}/app/hashes"]
+    )
+    assert here.complaints == []
+    kept = "[localStorage.length, sessionStorage.length, document.cookie.length]"
+    assert here.page.evaluate(kept) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("content", "most"),
+    [
+        (encoded(photo(300, 200, 2), quality=95), 0),
+        (encoded(photo(1000, 400, 6), quality=60), 0),
+        (encoded(photo(641, 513, 7), "PNG"), 0),
+        (encoded(photo(800, 600, 8), "WEBP", lossless=True), 0),
+        (turned(6), 0),
+        (see_through(), 2),
+    ],
+    ids=["small", "wide", "png", "webp", "turned", "see-through"],
+)
+def test_every_kind_of_picture_gives_pythons_codes(
+    site: Site, visit: Any, content: bytes, most: int
+) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.choose(content)
+    here.page.click("#send")
+    expect(here.page.locator("#done")).to_be_visible()
+    assert_same(site.kept.came[-1], hash_bytes(content, "image"), most)
+
+
+def test_a_video_is_known_by_its_file_alone(site: Site, visit: Any) -> None:
+    film = b"\0\0\0\x18ftypmp42" + np.random.default_rng(9).bytes(3_500_000)
+    here = visit(f"{site.url}/app#{site.ticket('es')}")
+    here.choose(film, "video")
+    expect(here.box.locator("li span")).to_have_text("Video 1 · código creado")
+    here.page.click("#send")
+    expect(here.page.locator("#done")).to_be_visible()
+    assert_same(site.kept.came[-1], hash_bytes(film, "video"), 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"just some words\n" * 50, "not a picture or a video"),
+        (b"\xff\xd8\xff\xe0 torn", "cannot open this kind"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 500, "cannot open this kind"),
+        (encoded(Image.new("RGB", (1, 1), "red"), "PNG"), "too small or too plain"),
+        (encoded(Image.new("RGB", (900, 900), "red"), "PNG"), "too small or too plain"),
+    ],
+    ids=["empty", "text", "torn", "heic", "one-pixel", "flat"],
+)
+def test_what_gives_no_codes_is_said_and_not_added(
+    site: Site, visit: Any, content: bytes, words: str
+) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.choose(content)
+    expect(here.box.locator("#said")).to_contain_text(words)
+    expect(here.box.locator("li")).to_have_count(0)
+    expect(here.page.locator("#send")).to_be_disabled()
+
+
+def test_the_same_picture_twice_is_one(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    for _ in range(2):
+        here.choose(encoded(photo(600, 500)))
+    expect(here.box.locator("li")).to_have_count(1)
+    expect(here.box.locator("#said")).to_contain_text("already")
+
+
+def test_a_picture_taken_back_is_not_sent(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    first, second = (encoded(photo(600, 500, seed)) for seed in (11, 12))
+    here.choose(first)
+    here.choose(second)
+    here.box.locator("li button").first.click()
+    before = len(site.kept.came)
+    here.page.click("#send")
+    expect(here.page.locator("#count")).to_have_text("Pictures and videos with a code: 1")
+    assert len(site.kept.came) == before + 1
+    assert_same(site.kept.came[-1], hash_bytes(second, "image"), 0)
+
+
+def test_codes_are_kept_when_the_network_fails_and_go_out_at_the_second_try(
+    site: Site, visit: Any
+) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.choose(encoded(photo(600, 500, 13)))
+    here.page.context.set_offline(True)
+    here.page.click("#send")
+    expect(here.page.locator("#said")).to_contain_text("Not sent")
+    here.page.context.set_offline(False)
+    here.page.click("#send")
+    expect(here.page.locator("#done")).to_be_visible()
+
+
+def test_a_used_link_says_so_and_sends_no_more(site: Site, visit: Any) -> None:
+    ticket = site.ticket("en")
+    for last in (False, True):
+        here = visit(f"{site.url}/app#{ticket}")
+        here.choose(encoded(photo(600, 500, 14)))
+        here.page.click("#send")
+        if last:
+            expect(here.page.locator("#said")).to_contain_text("used already")
+            expect(here.page.locator("#send")).to_be_disabled()
+        else:
+            expect(here.page.locator("#done")).to_be_visible()
+
+
+def test_without_a_ticket_the_page_points_back_to_the_chat(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app", locale="es-MX")
+    expect(here.page.locator("#lost h1")).to_have_text("Esta página se abre desde el chat")
+    expect(here.page.locator("#send")).to_be_hidden()
+
+
+def test_telegrams_own_words_after_the_ticket_are_left_out(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('th')}?tgWebAppData=x&tgWebAppVersion=7")
+    here.choose(encoded(photo(600, 500, 15)))
+    here.page.click("#send")
+    expect(here.page.locator("#done")).to_be_visible()
+    assert here.page.title() == "รูปภาพ"
+
+
+def test_the_exit_leaves_nothing_behind(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.choose(encoded(photo(600, 500, 16)))
+    here.page.click("#exit")
+    here.page.wait_for_url(f"{site.url}/dull")
+    assert here.page.evaluate("history.length") <= 2
+
+
+def test_a_page_that_is_hidden_is_covered_and_comes_back_as_it_was(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.choose(encoded(photo(600, 500, 17)))
+    turn = """(state) => {
+      Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    here.page.evaluate(turn, "hidden")
+    expect(here.page.locator("main")).to_be_hidden()
+    here.page.evaluate(turn, "visible")
+    expect(here.box.locator("li")).to_be_visible()
+
+
+HOSTILE = [
+    "fetch('/leak', {method: 'POST', body: 'x', mode: 'no-cors'})",
+    "fetch(new URL('/leak', location.href))",
+    "navigator.sendBeacon('/leak', 'x')",
+    "Object.assign(new Image(), {src: '/leak'}).decode()",
+    "new WebSocket(location.href.replace('http', 'ws').replace('app/box.html', 'leak'))",
+    "new EventSource('/leak')",
+    "new Worker('/leak')",
+    "import('/leak')",
+    "open('/leak')",
+    "top.location.assign('/leak')",
+    "document.body.append(Object.assign(document.createElement('iframe'), {src: '/leak'}))",
+    "location.assign('/app/box.html?leak')",
+]
+REFUSED = ["localStorage.length", "indexedDB.open('x')", "document.cookie = 'a=b'",
+           "new RTCPeerConnection()", "(0, eval)('1')", "navigator.serviceWorker.register('/leak')"]
+
+
+def test_a_hostile_script_in_the_frame_reaches_nobody(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    expect(here.box.locator("#image-words")).to_have_text("Choose a picture")
+    frame, before = here.page.frames[1], len(site.reached)
+    for attempt in REFUSED:
+        tried = f"async () => {{ try {{ await ({attempt}); return 1; }} catch {{ return 0; }} }}"
+        assert frame.evaluate(tried) == 0, attempt
+    for attempt in HOSTILE:
+        frame.evaluate(f"() => {{ try {{ {attempt}; }} catch {{}} }}")
+    here.page.wait_for_timeout(300)
+    assert here.page.url == f"{site.url}/app"
+    assert site.reached[before:] == []
+
+
+@pytest.mark.parametrize("language", ["th", "en", "es"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_a_small_phone_in_every_language(
+    site: Site, visit: Any, language: str, scheme: str
+) -> None:
+    here = visit(f"{site.url}/app#{site.ticket(language)}", color_scheme=scheme)
+    here.shot(f"{language}-{scheme}-1-start")
+    here.choose(encoded(photo(600, 500, 18)))
+    here.choose(encoded(photo(700, 500, 19)))
+    here.choose(b"words")
+    here.shot(f"{language}-{scheme}-2-chosen")
+    wide = "document.documentElement.scrollWidth"
+    assert here.page.evaluate(wide) <= 360
+    assert here.page.frames[1].evaluate(wide) <= 360
+    tall = "(button) => button.getBoundingClientRect().height"
+    for button in [*here.page.locator("button:visible").all(), *here.box.locator("label").all()]:
+        assert button.evaluate(tall) >= 44
+    here.page.click("#send")
+    expect(here.page.locator("#done")).to_be_visible()
+    here.shot(f"{language}-{scheme}-3-done")
+    assert here.page.evaluate(wide) <= 360

@@ -1,0 +1,396 @@
+"""Partners' own unmodified client pulls, matches and answers over real HTTP and a real database."""
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import requests
+import uvicorn
+from PIL import Image
+from starlette.applications import Starlette
+from threatexchange.exchanges.clients.stopncii.api import (
+    FetchHashesResponse,
+    StopNCIIAPI,
+    StopNCIICaseStatus,
+    StopNCIICSPFeedback,
+    StopNCIICSPFeedbackValue,
+    StopNCIIEndpoint,
+    StopNCIISignalType,
+)
+from threatexchange.exchanges.collab_config import CollaborationConfigWithDefaults
+from threatexchange.exchanges.impl.stop_ncii_api import (
+    StopNCIICredentials,
+    StopNCIISignalExchangeAPI,
+)
+from threatexchange.signal_type.md5 import VideoMD5Signal
+from threatexchange.signal_type.pdq.signal import PdqSignal
+
+from bot.cases.eligibility import List
+from bot.cases.hashes import Hash, Item
+from bot.cases.status import Standing, Told
+from bot.exchange.routes import Desk, routes
+from bot.hashing.image import hash_bytes
+from bot.store import ConversationId, PartnerKeys, Ticket
+from bot.store.sqlite import SqliteStore
+from bot.vault import Vault
+
+T = TypeVar("T")
+PAGE = Path(__file__).parent.parent / "docs" / "partners.md"
+PDQ, MD5 = StopNCIISignalType.ImagePDQ, StopNCIISignalType.VideoMD5
+BLOCKED, REVIEW = StopNCIICSPFeedbackValue.Blocked, StopNCIICSPFeedbackValue.PendingReview
+NOT_BLOCKED = StopNCIICSPFeedbackValue.NotBlocked
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PERSON = ConversationId(b"p" * 16)
+
+
+def photo(seed: int) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((1200, 900), Image.Resampling.BICUBIC)
+
+
+def encoded(picture: Image.Image, format: str, **options: object) -> bytes:
+    file = BytesIO()
+    picture.save(file, format, **options)
+    return file.getvalue()
+
+
+def one_hash(n: int) -> Item:
+    return Item("image", (Hash("pdq", "512", f"{n:064x}", 90),))
+
+
+@dataclass
+class House:
+    """A store, its partners' desk on loopback, and a clock that the test turns."""
+
+    store: SqliteStore
+    base: str = ""
+    now: datetime = NOON
+    woken: list[datetime] = field(default_factory=list)
+    tickets: int = 0
+
+    def wait(self, **passed: float) -> None:
+        self.now += timedelta(**passed)
+
+    def register(self, list: List, *items: Item) -> str:
+        self.tickets += 1
+        ticket = Ticket(bytes([self.tickets]) * 32, PERSON, list, self.now + timedelta(hours=1))
+        do(self.store.issue(ticket))
+        return do(self.store.register(ticket.digest, items, self.now)).number
+
+    def standing(self, number: str) -> Standing:
+        standing = do(self.store.standing(number))
+        assert standing
+        return standing
+
+    def partner(self, name: str, *lists: List) -> "Platform":
+        keys = do(self.store.add_partner(name, lists, self.now))
+        return Platform(keys, f"{self.base}/exchange/v1")
+
+
+@dataclass
+class Platform:
+    """A partner's side: threatexchange's own classes with our address as `base_url_override`."""
+
+    keys: PartnerKeys
+    base: str
+
+    @property
+    def api(self) -> StopNCIIAPI:
+        feedback = {StopNCIIEndpoint.SubmitFeedback: self.keys.feedback_key}
+        return StopNCIIAPI(
+            self.keys.subscription_key, self.keys.fetch_key, feedback, base_url_override=self.base
+        )
+
+    @property
+    def exchange(self) -> StopNCIISignalExchangeAPI:
+        collab = CollaborationConfigWithDefaults("Sala", "stop_ncii", True)
+        credentials = StopNCIICredentials(
+            self.keys.fetch_key, self.keys.subscription_key, base_url_override=self.base
+        )
+        return StopNCIISignalExchangeAPI.for_collab(collab, credentials)
+
+    def pages(self, size: int) -> Iterator[FetchHashesResponse]:
+        page = self.api.fetch_hashes(page_size=size)
+        yield page
+        while page.hasMoreRecords:
+            page = self.api.fetch_hashes(page_size=size, next_page=page.nextPageToken or "")
+            yield page
+
+    def listed(self) -> set[str]:
+        return {record.hashValue for page in self.pages(800) for record in page.hashRecords}
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {"x-functions-key": key, "Ocp-Apim-Subscription-Key": self.keys.subscription_key}
+
+    def get(self, **query: object) -> requests.Response:
+        headers = self.headers(self.keys.fetch_key)
+        return requests.get(f"{self.base}/FetchHashes", query, headers=headers, timeout=10)
+
+    def post(self, body: object) -> requests.Response:
+        headers = self.headers(self.keys.feedback_key)
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return requests.post(f"{self.base}/SubmitFeedback", raw, headers=headers, timeout=10)
+
+
+def do(wanted: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(wanted)
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    house = House(SqliteStore.open(tmp_path / "sala.db", Vault.generate()))
+    desk = Desk(house.store, lambda: house.now, lambda: house.woken.append(house.now))
+    app = Starlette(routes=routes(desk))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        house.base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread = Thread(target=server.run, args=([listening],))
+        thread.start()
+        yield house
+        server.should_exit = True
+        thread.join()
+    do(house.store.close())
+
+
+# ---------------------------------------------------------------- the library's own client
+
+
+def test_an_unmodified_client_matches_a_re_encoded_copy(house: House):
+    house.register("adults", hash_bytes(encoded(photo(1), "PNG"), "image"))
+    copy = encoded(photo(1).resize((640, 480)), "JPEG", quality=60)
+
+    exchange = house.partner("Example", "adults").exchange
+    found: dict[Any, Any] = {}
+    for delta in exchange.fetch_iter([PdqSignal], None):
+        exchange.naive_fetch_merge(found, delta.updates)
+    hashes = exchange.naive_convert_to_signal_type([PdqSignal], exchange.collab, found)[PdqSignal]
+    index = PdqSignal.get_index_cls().build(hashes.items())
+
+    assert index.query(PdqSignal.hash_from_bytes(copy))
+    assert not index.query(PdqSignal.hash_from_bytes(encoded(photo(2), "JPEG")))
+
+
+def test_a_video_is_listed_by_its_md5_alone(house: House):
+    video = hash_bytes(b"\0\0\0\x18ftypisom" + b"\1" * 500, "video")
+    house.register("adults", video)
+    records = house.partner("Example", "adults").api.fetch_hashes().hashRecords
+    assert [(r.signalType, r.hashValue) for r in records] == [(MD5, video.hashes[0].value)]
+    assert VideoMD5Signal.validate_signal_str(records[0].hashValue)
+
+
+def test_small_pages_give_every_record_once(house: House):
+    house.register("adults", *map(one_hash, range(7)))
+    pages = list(house.partner("Example", "adults").pages(size=2))
+    assert [page.count for page in pages] == [len(page.hashRecords) for page in pages]
+    values = [record.hashValue for page in pages for record in page.hashRecords]
+    assert sorted(values) == [f"{n:064x}" for n in range(7)]
+    assert [page.hasMoreRecords for page in pages][-1] is False
+
+
+def test_blocked_reaches_the_person_who_registered(house: House):
+    number = house.register("adults", one_hash(1))
+    example = house.partner("Example", "adults")
+    example.listed()
+    assert house.standing(number).told == (Told("Example", "shared"),)
+    house.wait(minutes=5)
+    example.api.submit_feedback(PDQ, f"{1:064x}", BLOCKED, {"Nude"})
+    assert house.standing(number).told == (Told("Example", "blocked"),)
+    assert house.woken == [house.now]
+
+
+def test_a_later_word_replaces_an_earlier_one(house: House):
+    number = house.register("adults", one_hash(1))
+    example = house.partner("Example", "adults")
+    for value, outcome in ((REVIEW, "looking"), (NOT_BLOCKED, "not_blocked")):
+        house.wait(minutes=5)
+        example.api.submit_feedback(PDQ, f"{1:064x}", value)
+        assert house.standing(number).told == (Told("Example", outcome),)
+
+
+def test_feedback_given_twice_is_one(house: House):
+    house.register("adults", one_hash(1))
+    example = house.partner("Example", "adults")
+    house.wait(minutes=5)
+    example.api.submit_feedback(PDQ, f"{1:064x}", BLOCKED, {"b", "a"})
+    once = example.get().json()
+    house.wait(minutes=5)
+    example.api.submit_feedback(PDQ, f"{1:064x}", BLOCKED, {"a", "b"})
+    assert example.get().json() == once
+    assert once["hashRecords"][0]["CSPFeedbacks"] == [
+        {"source": "Example", "feedbackValue": "Blocked", "tags": ["a", "b"]}
+    ]
+
+
+def test_the_answer_does_not_tell_whether_a_hash_is_listed(house: House):
+    house.register("adults", one_hash(1))
+    example = house.partner("Example", "adults")
+    entries = [
+        {"hashValue": value, "feedbackValue": "Blocked", "tags": []}
+        for value in (f"{1:064x}", f"{2:064x}", "no hash at all")
+    ]
+    answers = [example.post({"count": 1, "hashFeedbacks": [entry]}) for entry in entries]
+    assert {(a.status_code, a.text) for a in answers} == {(200, '{"count":1}')}
+
+
+def test_the_page_for_partners_is_code_that_runs(
+    house: House,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    item = hash_bytes(encoded(photo(1), "PNG"), "image")
+    number = house.register("adults", item)
+    keys = house.partner("Example", "adults").keys
+    address = f"{house.base}/exchange/v1"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TX_STOPNCII_KEYS", f"{keys.fetch_key},{keys.subscription_key},{address}")
+    (tmp_path / "test.jpg").write_bytes(encoded(photo(1), "JPEG", quality=50))
+    names: dict[str, Any] = {"match_hash": item.hashes[0].value}
+    names |= {name.upper(): getattr(keys, name) for name in PartnerKeys.__slots__}
+    house.wait(minutes=5)
+    for part in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        exec(part.replace("https://sala.example", house.base), names)
+    assert capsys.readouterr().out
+    assert house.standing(number).told == (Told("Example", "blocked"),)
+
+
+# ---------------------------------------------------------------- two lists
+
+
+def test_a_partner_of_one_list_never_sees_the_other(house: House):
+    house.register("adults", one_hash(1))
+    number = house.register("minors", one_hash(2))
+    example = house.partner("Example", "adults")
+    assert example.listed() == {f"{1:064x}"}
+    house.wait(minutes=5)
+    example.api.submit_feedback(PDQ, f"{2:064x}", BLOCKED)
+    assert house.standing(number).told == ()
+    example.base = f"{house.base}/exchange/minors/v1"
+    assert example.get().status_code == 403
+    assert example.post({"hashFeedbacks": []}).status_code == 403
+
+
+def test_each_list_has_an_address_of_its_own(house: House):
+    house.register("adults", one_hash(1))
+    number = house.register("minors", one_hash(2))
+    both = house.partner("Example", "adults", "minors")
+    assert both.listed() == {f"{1:064x}", f"{2:064x}"}
+    both.base = f"{house.base}/exchange/minors/v1"
+    assert both.listed() == {f"{2:064x}"}
+    house.wait(minutes=5)
+    both.base = f"{house.base}/exchange/adults/v1"
+    both.api.submit_feedback(PDQ, f"{2:064x}", BLOCKED)
+    assert house.standing(number).told == (Told("Example", "shared"),)
+
+
+# ---------------------------------------------------------------- keys and limits
+
+
+@pytest.mark.parametrize("missing", ["x-functions-key", "Ocp-Apim-Subscription-Key", None])
+def test_a_wrong_or_missing_key_opens_nothing(house: House, missing):
+    example = house.partner("Example", "adults")
+    example.keys = PartnerKeys("wrong", example.keys.subscription_key, example.keys.fetch_key)
+    headers = example.headers("wrong")
+    headers.pop(missing or "", None)
+    for said in (
+        requests.get(f"{example.base}/FetchHashes", headers=headers, timeout=10),
+        requests.post(f"{example.base}/SubmitFeedback", b"{}", headers=headers, timeout=10),
+    ):
+        assert (said.status_code, said.json()) == (401, {"error": "unauthorized"})
+
+
+def test_the_fetch_key_cannot_answer_nor_the_feedback_key_fetch(house: House):
+    example = house.partner("Example", "adults")
+    fetch, feedback = example.keys.fetch_key, example.keys.feedback_key
+    example.keys = PartnerKeys(feedback, example.keys.subscription_key, fetch)
+    assert example.get().status_code == 401
+    assert example.post({"hashFeedbacks": []}).status_code == 401
+
+
+def test_one_partners_keys_do_not_go_with_anothers(house: House):
+    one, other = house.partner("One", "adults"), house.partner("Other", "adults")
+    one.keys = PartnerKeys(one.keys.fetch_key, other.keys.subscription_key, "")
+    with pytest.raises(requests.HTTPError, match="401"):
+        one.api.fetch_hashes()
+
+
+def test_a_partner_that_asks_too_often_is_told_when_to_return(house: House):
+    example, other = house.partner("Example", "adults"), house.partner("Other", "adults")
+    answers = [example.get() for _ in range(61)]
+    assert {a.status_code for a in answers[:60]} == {200}
+    assert (answers[60].status_code, answers[60].headers["Retry-After"]) == (429, "1")
+    assert other.get().status_code == 200
+    house.wait(seconds=1)
+    assert example.get().status_code == 200
+
+
+def test_every_answer_is_kept_by_nobody(house: House):
+    example = house.partner("Example", "adults")
+    for said in (example.get(), example.get(nextPageToken="?"), example.post(b"[]")):
+        assert said.headers["Cache-Control"] == "no-store"
+        assert said.headers["X-Content-Type-Options"] == "nosniff"
+        assert said.headers["Content-Type"] == "application/json"
+
+
+def test_a_body_over_a_megabyte_is_not_read(house: House):
+    example = house.partner("Example", "adults")
+    assert example.post(b" " * 1_000_001).status_code == 413
+    assert example.post(b'{"hashFeedbacks": []}' + b" " * 900_000).status_code == 200
+
+
+def test_there_is_no_way_to_add_or_look_up_a_hash_and_no_third_list(house: House):
+    for path in ("v1/SubmitHashes", "v1/Lookup", f"v1/{1:064x}", "everyone/v1/FetchHashes"):
+        assert requests.get(f"{house.base}/exchange/{path}", timeout=10).status_code == 404
+
+
+# ---------------------------------------------------------------- time, and withdrawal
+
+
+def test_the_checkpoint_never_goes_back_while_hashes_are_written(house: House):
+    example = house.partner("Example", "adults")
+    house.register("adults", *map(one_hash, range(5)))
+    checkpoints, values = [10], set()
+    for page, passed in zip(example.pages(size=2), (0, 3, -60, 5, 0, 0, 0, 0), strict=False):
+        checkpoints.append(page.nextSetTimestamp)
+        values |= {record.hashValue for record in page.hashRecords}
+        house.wait(seconds=passed)
+        if len(checkpoints) < 5:
+            house.register("adults", one_hash(100 + len(checkpoints)))
+    rest = example.api.fetch_hashes(start_timestamp=checkpoints[-1])
+    checkpoints.append(rest.nextSetTimestamp)
+    values |= {record.hashValue for record in rest.hashRecords}
+    assert checkpoints == sorted(checkpoints)
+    assert values == {f"{n:064x}" for n in (*range(5), 102, 103, 104)}
+
+
+def test_an_empty_answer_keeps_the_checkpoint_it_was_asked_for(house: House):
+    answer = house.partner("Example", "adults").api.fetch_hashes(start_timestamp=1_900_000_000)
+    assert (answer.count, answer.nextSetTimestamp) == (0, 1_900_000_000)
+
+
+def test_a_withdrawn_hash_is_served_as_withdrawn_with_a_word_old_clients_show(house: House):
+    number = house.register("adults", one_hash(1))
+    example = house.partner("Example", "adults")
+    before = example.api.fetch_hashes()
+    assert before.hashRecords[0].hashStatus is StopNCIICaseStatus.Active
+    house.wait(hours=1)
+    do(house.store.withdraw(number, house.now, erase=False))
+    assert do(house.store.sweep(house.now)) == 1
+    after = example.api.fetch_hashes(start_timestamp=before.nextSetTimestamp)
+    assert after.nextSetTimestamp > before.nextSetTimestamp
+    (record,) = after.hashRecords
+    assert record.hashStatus is StopNCIICaseStatus.Withdrawn
+    assert set(record.caseNumbers.values()) == {StopNCIICaseStatus.Withdrawn}
+    assert record.CSPFeedbacks == [StopNCIICSPFeedback(NOT_BLOCKED, {"withdrawn"}, "sala")]
