@@ -40,12 +40,9 @@ class Sala:
 
     def voice(self) -> Voice:
         """Effects in words."""
-        operator = Operator(
-            self.settings.operator or "—",
-            self.settings.contact or "—",
-            self.settings.retention_months,
-        )
-        public_url = self.settings.public_url
+        said = self.settings
+        operator = Operator(said.operator, said.contact or "—", said.retention_months)
+        public_url = said.public_url
         return Voice(self.texts, self.store, self.vault, operator, public_url)
 
     def worker(self, *channels: Channel) -> Worker:

@@ -14,8 +14,8 @@ from babel.messages.mofile import read_mo
 
 from bot.conversation.model import LANGUAGES, Language
 
-DOMAINS: Final = ("chat", "door", "miniapp")
-"""chat: what Sala says in any chat; door: the browser's chat page; miniapp: the hashing page."""
+DOMAINS: Final = ("chat", "door", "miniapp", "terminal")
+"""What Sala says in any chat; the browser's chat page; the hashing page; the terminal."""
 
 _HERE: Final = Path(__file__).resolve().parent
 _PLACES: Final = (_HERE / "locales", _HERE.parent / "locales")

@@ -134,6 +134,8 @@ async def _official(voice: Voice, asked: Asked) -> Shown:
 
 async def _operator(voice: Voice, asked: Asked) -> Shown:
     who = voice.operator
+    if not who.name:
+        return Shown((voice.say(asked, "show.operator.none"),))
     line = voice.say(
         asked, "show.operator", operator=who.name, contact=who.contact, months=str(who.months)
     )

@@ -214,7 +214,7 @@ class Worker:
 
     def _effect(self, claimed: Claimed, index: int, effect: Effect, now: datetime) -> Planned:
         place = (claimed.conversation, str(claimed.version).encode(), str(index).encode())
-        id = EffectId(str(UUID(bytes=self.vault.digest("effect", *place), version=8)))
+        id = EffectId(str(UUID(bytes=self.vault.digest("effect", *place), version=5)))
         daytime = isinstance(effect, Send) and effect.daytime
         rings = daytime and self.channels[claimed.channel].wakes
         return Planned(id, encode_effect(effect), next_daytime(now, self.zone) if rings else now)

@@ -147,7 +147,7 @@ class BrowserChannel:
         if older is None and len(self._live) >= self._most:
             return None
         if older is not None:
-            pass
+            older.end(_MOVED)
         self._live[visit] = Live()
         return self._live[visit]
 
