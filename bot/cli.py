@@ -14,6 +14,7 @@ from bot import talk as talking
 from bot.app import Sala, now, open_sala
 from bot.cases.eligibility import List
 from bot.conversation.model import LANGUAGES, Language
+from bot.exchange.stopncii import OWN_NAME
 from bot.hashing.image import ImageError, hash_file
 from bot.log import log
 from bot.settings import Settings, SettingsError, read_settings
@@ -92,6 +93,8 @@ def partner_add(name: str, lists: str, as_json: bool) -> None:
     """Add a partner and print its keys, once."""
 
     async def use(sala: Sala) -> None:
+        if name.casefold() == OWN_NAME:
+            raise click.ClickException("That name is Sala's own.")
         try:
             keys = await sala.store.add_partner(name, LISTS[lists], now())
         except ValueError as error:

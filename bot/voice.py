@@ -164,11 +164,9 @@ def _status_lines(voice: Voice, asked: Asked, number: str, standing: Standing) -
     told = [
         voice.say(asked, f"show.status.{one.outcome}", partner=one.partner) for one in standing.told
     ]
-    return [head, *(told or [voice.say(asked, "show.status.none")]), _support(voice, asked)]
-
-
-def _support(voice: Voice, asked: Asked) -> str:
-    return voice.say(asked, "show.status.support")
+    leaving = [voice.say(asked, "show.status.leaving")] if standing.leaving else []
+    support = voice.say(asked, "show.status.support")
+    return [head, *leaving, *(told or [voice.say(asked, "show.status.none")]), support]
 
 
 # ---------------------------------------------------------------- lines where people answer

@@ -6,11 +6,10 @@ at any point repeats the same keys.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
-from itertools import takewhile
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -217,7 +216,8 @@ class Worker:
         id = EffectId(str(UUID(bytes=self.vault.digest("effect", *place), version=5)))
         daytime = isinstance(effect, Send) and effect.daytime
         rings = daytime and self.channels[claimed.channel].wakes
-        return Planned(id, encode_effect(effect), next_daytime(now, self.zone) if rings else now)
+        due_at = next_daytime(now, self.zone) if rings else now
+        return Planned(id, encode_effect(effect), due_at, said=isinstance(effect, Send))
 
     # -- sends
 
@@ -231,29 +231,35 @@ class Worker:
         return started
 
     async def _carry_out(self, bundle: Bundle) -> None:
+        """What is to be done, then what is to be said; one that fails is tried again later."""
+        decoded = [(pending, decode_effect(pending.body)) for pending in bundle.effects]
+        sends = [(pending, effect) for pending, effect in decoded if isinstance(effect, Send)]
         try:
-            await self._in_order(bundle)
-        except Exception as error:  # the loop must outlive any one effect
-            log("effect_failed", channel=bundle.channel, **where(error))
-            await self._again(bundle, bundle.effects[0])
+            for pending, effect in decoded:
+                if not isinstance(effect, Send):
+                    await self._do(bundle, pending, effect)
+            if sends:
+                await self._guarded(bundle, sends[0][0], self._send(bundle, sends))
         finally:
             del self._busy[bundle.conversation]
             self.wake()
 
-    async def _in_order(self, bundle: Bundle) -> None:
-        left = [(pending, decode_effect(pending.body)) for pending in bundle.effects]
-        while left:
-            sends = list(takewhile(lambda one: isinstance(one[1], Send), left))
-            if sends:
-                if not await self._send(bundle, cast(list[tuple[Pending, Send]], sends)):
-                    return
-                left = left[len(sends) :]
-            else:
-                pending, effect = left.pop(0)
-                await self._act(bundle, pending.id, effect)
-                await self.store.settle(bundle.conversation, [pending.id])
+    async def _do(self, bundle: Bundle, pending: Pending, effect: Effect) -> None:
+        if await self._guarded(bundle, pending, self._act(bundle, pending.id, effect)):
+            await self.store.settle(bundle.conversation, [pending.id])
 
-    async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> bool:
+    async def _guarded(
+        self, bundle: Bundle, pending: Pending, work: Coroutine[Any, Any, None]
+    ) -> bool:
+        try:
+            await work
+        except Exception as error:  # the loop must outlive any one effect
+            log("effect_failed", channel=bundle.channel, attempt=pending.attempt, **where(error))
+            await self._again(bundle, pending)
+            return False
+        return True
+
+    async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> None:
         now = self.clock()
         asked = [Asked(pending.id, send, bundle.conversation, now) for pending, send in sends]
         messages = [await self.voice.message(one) for one in asked]
@@ -264,9 +270,8 @@ class Worker:
             log("send_failed", channel=bundle.channel, error=type(error).__name__)
             await self.store.settle(bundle.conversation, ids[: error.sent])
             await self._failed(bundle, sends[error.sent][0], error)
-            return False
-        await self.store.settle(bundle.conversation, ids)
-        return True
+        else:
+            await self.store.settle(bundle.conversation, ids)
 
     async def _failed(self, bundle: Bundle, pending: Pending, error: SendError) -> None:
         if isinstance(error, Unreachable):

@@ -391,7 +391,7 @@ def test_a_helper_beside_the_person_has_the_person_s_own_rights():
 
 def test_trouble_with_the_page_gives_advice_and_a_new_link():
     talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).press("app=trouble")
-    assert talk.said == ["app.trouble", "app.open"]
+    assert talk.said == ["hash.trouble", "app.open"]
 
 
 # ---------------------------------------------------------------- C8–C10: alarms

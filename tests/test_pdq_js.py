@@ -144,6 +144,15 @@ def test_the_frame_is_built_from_its_sources_as_they_are_now() -> None:
     assert (STATIC / "box.html").read_text(encoding="utf-8") == build_box.build()
 
 
+@needs_node
+def test_the_sources_have_no_name_in_common_when_they_are_one(tmp_path: Path) -> None:
+    code = build_box.build().partition('<script type="module">')[2].partition("</script>")[0]
+    whole = tmp_path / "box.mjs"
+    whole.write_text(code, encoding="utf-8")
+    assert NODE
+    subprocess.run([NODE, "--check", whole], check=True, timeout=30)
+
+
 def test_the_frame_is_one_file_that_asks_for_nothing() -> None:
     html = (STATIC / "box.html").read_text(encoding="utf-8")
     for way in ("import ", "export ", "src=", "href=", "fetch(", "XMLHttp", "http:", "https:"):

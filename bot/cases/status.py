@@ -64,6 +64,8 @@ class Standing:
     status: HashStatus
     images: int
     told: tuple[Told, ...]
+    leaving: bool = False
+    """A withdrawal is planned and can still be undone."""
 
 
 def fold(status: HashStatus, images: int, claims: Iterable[Claim]) -> Standing:

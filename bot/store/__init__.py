@@ -61,11 +61,16 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An effect to be carried out; `due_at` None holds it until the next inbound event."""
+    """An effect to be carried out; `due_at` None holds it until the next inbound event.
+
+    What is `said` goes out in order, and falls with `hush` or when the address is forgotten; what
+    is done (a withdrawal, say) is neither held back nor dropped by messages.
+    """
 
     id: EffectId
     body: bytes = field(repr=False)
     due_at: datetime | None
+    said: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Turn:
     """The outcome of a step, committed whole or not at all.
 
     `timers` maps a timer's name to when it rings; `cancel_timers` drops those set before;
-    `hush` drops effects planned by earlier turns and not yet sent; `stop` forgets the address.
+    `hush` drops messages planned by earlier turns and not yet sent.
     """
 
     state: bytes = field(repr=False)
@@ -103,7 +108,7 @@ class Pending:
 
 
 class StoreError(Exception):
-    """The store's error tree: StoreError > NewerSchema, Unreadable. Never carries data."""
+    """The store's error tree: StoreError > NewerSchema, and each store's own. No data in it."""
 
 
 class NewerSchema(StoreError):
@@ -138,7 +143,7 @@ class Store(Protocol):
     async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
         """Effects to carry out now: at most `limit` conversations, in order within each.
 
-        An effect that is not due (held, or waiting for its retry) holds back the later ones of
+        A message that is not due (held, or waiting for its retry) holds back the later ones of
         its conversation.
         """
         ...
@@ -152,7 +157,7 @@ class Store(Protocol):
         ...
 
     async def forget_address(self, conversation: ConversationId) -> None:
-        """Stop sending: drop the address and everything waiting to be sent."""
+        """Stop sending: drop the address and every message waiting to be sent."""
         ...
 
     async def parked(self) -> int:

@@ -1,6 +1,7 @@
 """Hashes and who claims them (C13): a hash stays listed while one case holds it, and every change
 of it moves it to the end of the feed."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal, get_args
 
@@ -39,7 +40,7 @@ _WORDS = """select feedback.hash, name, value, feedback.at from claim
   join feedback on feedback.hash = claim.hash join partner on partner.id = partner
   where cases = ?"""
 _FETCHED = "select list, name, through from fetched join partner on partner.id = partner"
-_CASE = "select status, images from cases where id = ?"
+_CASE = "select status, images, withdraw_at is not null from cases where id = ?"
 
 
 def hash_id(vault: Vault, list: List, name: str, value: str) -> bytes:
@@ -95,7 +96,7 @@ def advance(db: Connection, now: datetime) -> tuple[int, int]:
 
 def standing(db: Connection, case: bytes) -> Standing:
     """What the case's person may be told: a partner has its hash once it read past the claim."""
-    status, images = db.execute(_CASE, (case,)).fetchone()
+    status, images, leaving = db.execute(_CASE, (case,)).fetchone()
     words: dict[bytes, list[Feedback]] = {}
     for hash, partner, value, at in db.execute(_WORDS, (case,)):
         words.setdefault(hash, []).append(Feedback(partner, value, moment(at)))
@@ -109,7 +110,7 @@ def standing(db: Connection, case: bytes) -> Standing:
         )
         for hash, at, claimed, change, list in db.execute(_CLAIMS, (case,))
     ]
-    return fold(status, images, claims)
+    return replace(fold(status, images, claims), leaving=bool(leaving))
 
 
 def _signal(media: Media, kind: Kind) -> Signal | None:

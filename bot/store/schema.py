@@ -37,9 +37,9 @@ _TURNS: Final = (
       seq integer primary key autoincrement, id text not null,
       conversation blob not null references conversation(id) on delete cascade,
       due_at integer, attempt integer not null default 0, body blob not null,
-      unique (conversation, id)
+      said integer not null, unique (conversation, id)
     ) strict""",
-    "create index outbox_order on outbox(conversation, seq)",
+    "create index outbox_order on outbox(conversation, said, seq)",
     """create table timer (
       conversation blob not null references conversation(id) on delete cascade,
       name text not null, due_at integer not null, primary key (conversation, name)

@@ -34,8 +34,10 @@ _RELEASE = "update outbox set due_at = 0 where conversation = ? and due_at is nu
 _REFRESH = """update conversation set
   waits = (select min(seq) from inbox where conversation = :id and parked = 0),
   rings_at = (select min(due_at) from timer where conversation = :id),
-  send_at = iif(address is null, null,
-    (select due_at from outbox where conversation = :id order by seq limit 1))
+  send_at = (select min(at) from (
+    select min(due_at) as at from outbox where conversation = :id and said = 0
+    union all select iif(address is null, null,
+      (select due_at from outbox where conversation = :id and said = 1 order by seq limit 1))))
   where id = :id"""
 
 _WAITS = """select waits, id from conversation
@@ -49,8 +51,10 @@ _WAITING = """select seq, event, body from inbox
   where conversation = ? and parked = 0 order by seq limit ?"""
 _RUNG = "select name from timer where conversation = ? and due_at <= ? order by due_at, name"
 _WHERE = "select channel, address from conversation where id = ?"
-_PENDING = """select id, body, attempt, due_at from outbox
-  where conversation = ? order by seq limit ?"""
+_PENDING = """select id, body, attempt from outbox
+  where conversation = :id and said = 0 and due_at <= :at order by seq limit :most"""
+_SAYING = """select id, body, attempt, due_at from outbox
+  where conversation = :id and said = 1 order by seq limit :most"""
 
 _MOVE = "update conversation set state = ?, version = version + 1 where id = ? and version = ?"
 _CONSUME = "delete from inbox where seq = ? and conversation = ?"
@@ -59,10 +63,10 @@ _UNSET = "delete from timer where conversation = ? and name = ?"
 _UNSET_ALL = "delete from timer where conversation = ?"
 _SET = """insert into timer values (?, ?, ?)
   on conflict(conversation, name) do update set due_at = excluded.due_at"""
-_DROP_EFFECTS = "delete from outbox where conversation = ?"
-_PLAN = """insert into outbox(id, conversation, due_at, body)
-  select :id, :conversation, :due_at, :body
-  from conversation where id = :conversation and address is not null
+_DROP_SAID = "delete from outbox where conversation = ? and said = 1"
+_PLAN = """insert into outbox(id, conversation, due_at, body, said)
+  select :id, :conversation, :due_at, :body, :said
+  from conversation where id = :conversation and (address is not null or not :said)
   on conflict(conversation, id) do nothing"""
 _SETTLE = "delete from outbox where conversation = ? and id = ?"
 _RETRY = "update outbox set attempt = attempt + 1, due_at = ? where conversation = ? and id = ?"
@@ -122,7 +126,7 @@ class Turns(Part):
     async def commit(self, claimed: Claimed, turn: Turn) -> bool:
         """Write the turn whole; False, with nothing written, when the conversation moved on.
 
-        A conversation without an address keeps no effects: there is nobody to send them to.
+        A conversation without an address keeps no messages: there is nobody to send them to.
         """
         id = claimed.conversation
         state = self._vault.seal(_place("conversation.state", id), turn.state)
@@ -134,7 +138,7 @@ class Turns(Part):
             _consume(db, claimed)
             _set_timers(db, id, turn)
             if turn.hush:
-                db.execute(_DROP_EFFECTS, (id,))
+                db.execute(_DROP_SAID, (id,))
             db.executemany(_PLAN, rows)
             refresh(db, id)
             return True
@@ -144,7 +148,8 @@ class Turns(Part):
     def _row(self, id: ConversationId, effect: Planned) -> dict[str, Any]:
         body = self._vault.seal(_effect_place(id, effect.id), effect.body)
         due_at = None if effect.due_at is None else micros(effect.due_at)
-        return {"id": effect.id, "conversation": id, "due_at": due_at, "body": body}
+        row = {"id": effect.id, "conversation": id, "due_at": due_at, "body": body}
+        return row | {"said": effect.said}
 
     async def park(self, claimed: Claimed) -> None:
         """Set aside the first waiting event of a claim; without one, drop the timers that rang."""
@@ -160,7 +165,7 @@ class Turns(Part):
         await self._engine.write(job)
 
     async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
-        """Effects to carry out now, 50 of a conversation at most; one not due ends its bundle."""
+        """Effects to carry out now, what is done first; a message not due ends its bundle."""
         at = micros(now)
 
         def job(db: Connection) -> list[Bundle]:
@@ -171,14 +176,18 @@ class Turns(Part):
 
     def _bundle(self, db: Connection, id: ConversationId, at: int) -> Bundle:
         channel, sealed = db.execute(_WHERE, (id,)).fetchone()
-        effects: list[Pending] = []
-        for effect, body, attempt, due_at in db.execute(_PENDING, (id, _PENDING_MOST)):
+        wanted = {"id": id, "at": at, "most": _PENDING_MOST}
+        rows = db.execute(_PENDING, wanted).fetchall()
+        for effect, body, attempt, due_at in db.execute(_SAYING, wanted) if sealed else ():
             if due_at is None or due_at > at:
                 break
-            plain = self._vault.open(_effect_place(id, effect), body)
-            effects.append(Pending(EffectId(effect), plain, attempt))
-        address = self._vault.open(_place("conversation.address", id), sealed)
-        return Bundle(id, channel, address, tuple(effects))
+            rows.append((effect, body, attempt))
+        address = self._vault.open(_place("conversation.address", id), sealed) if sealed else b""
+        return Bundle(id, channel, address, tuple(self._pending(id, *row) for row in rows))
+
+    def _pending(self, id: ConversationId, effect: str, body: bytes, attempt: int) -> Pending:
+        plain = self._vault.open(_effect_place(id, effect), body)
+        return Pending(EffectId(effect), plain, attempt)
 
     async def settle(self, conversation: ConversationId, ids: Sequence[EffectId]) -> None:
         """These effects are done; forget them."""
@@ -191,11 +200,11 @@ class Turns(Part):
         await self._change(conversation, lambda db: db.execute(_RETRY, row))
 
     async def forget_address(self, conversation: ConversationId) -> None:
-        """Drop the address and everything waiting to be sent."""
+        """Drop the address and every message waiting to be sent."""
 
         def job(db: Connection) -> None:
             db.execute(_FORGET, (conversation,))
-            db.execute(_DROP_EFFECTS, (conversation,))
+            db.execute(_DROP_SAID, (conversation,))
 
         await self._change(conversation, job)
 

@@ -93,7 +93,7 @@ def _also(found: tuple[Guess, ...]) -> tuple[Intent, ...]:
 
 
 def _case(text: str) -> CaseKeys | None:
-    """The case number, and PIN. One nine-letter word in 32 passes the check; words are not numbers."""
+    """The case number and PIN. One nine-letter word in 32 passes the check; it is no number."""
     rest = re.sub(r"(?<![-\w])[a-z]{9}(?![-\w])", " ", text[:2_000])
     number = find_number(rest)
     if number is None or not _typed_as_code(number, rest):

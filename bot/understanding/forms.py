@@ -32,7 +32,7 @@ _HAS_THAI: Final = re.compile("[\u0e01-\u0e5b]")
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """One message, six ways. `plain` keeps punctuation; Thai and Latin words each have their own."""
+    """One message, six ways. `plain` keeps punctuation; each script has forms of its own."""
 
     plain: str
     latin: str
@@ -88,7 +88,7 @@ def _is_karaoke(words: list[str]) -> bool:
 
 
 def _latin(words: list[str]) -> str:
-    """The words, then the same with shorthand spelt out, a line each; lines that say nothing new fall."""
+    """The words, then the same with shorthand spelt out, a line for each different reading."""
     if not words:
         return ""
     lines = [" ".join(words)]

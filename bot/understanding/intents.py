@@ -27,7 +27,7 @@ class _Phrases:
 
 
 def guesses(message: Forms) -> tuple[Guess, ...]:
-    """Every intent with a phrase in the message, the likeliest first; ties go by the table's order."""
+    """Every intent with a phrase in the message, the likeliest first, then by the table's order."""
     latin, thai = message.latin[:READ], message.thai[:READ]
     best: dict[Intent, float] = {}
     for phrases in _PHRASES:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -22,13 +22,10 @@ from bot.conversation.codec import decode_inbound
 from bot.conversation.model import Chose, Inbound, Language, Opened, TooLong, Typed
 from bot.store import Arrival, ConversationId, EffectId
 from bot.text import load_texts
+from tests.browser.conftest import PHONE
 
 pytestmark = pytest.mark.browser
 
-FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 LOCALES: dict[Language, str] = {"th": "th-TH", "en": "en-GB", "es": "es-MX"}
 
 QUESTIONS: dict[str, tuple[str, str, str]] = {
@@ -133,14 +130,6 @@ class Echo:
         self.line.close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def echo() -> Iterator[Echo]:
     echo = Echo()
@@ -163,10 +152,7 @@ class Seen:
 
 
 def phone(browser: Browser, language: Language = "en") -> BrowserContext:
-    return browser.new_context(
-        viewport={"width": 360, "height": 740}, locale=LOCALES[language], has_touch=True,
-        is_mobile=True, device_scale_factor=2,
-    )  # fmt: skip
+    return browser.new_context(**PHONE, locale=LOCALES[language])
 
 
 def desktop(browser: Browser) -> BrowserContext:
@@ -255,6 +241,20 @@ def test_help_and_exit_stay_in_view_in_a_long_talk(browser: Browser, echo: Echo)
         expect(page.locator("#log li.latest")).to_contain_text("line 7")
         for one in ("#help", "#exit", "#box", "#send"):
             expect(page.locator(one)).to_be_in_viewport(ratio=1)
+        expect(page.locator("#log li.latest")).to_be_in_viewport()
+
+
+def test_a_long_answer_is_read_from_its_beginning(browser: Browser, echo: Echo) -> None:
+    with phone(browser) as context:
+        page = opened(context, echo)
+        page.locator("#box").fill("what now")
+        page.locator("#send").tap()
+        expect(page.locator("#log li.latest")).to_contain_text("<b>what now</b>")
+        echo.push(*(Message(EffectId(f"m{n}"), "line\n" * 12, "News") for n in range(3)))
+        expect(page.locator("#log li.own")).to_be_in_viewport()
+        expect(page.locator("#log li.latest")).not_to_be_in_viewport()
+        while page.locator("#more").is_visible():
+            page.locator("#more").tap()
         expect(page.locator("#log li.latest")).to_be_in_viewport()
 
 

@@ -40,15 +40,27 @@ function make(tag, className, text) {
 // ---------------------------------------------------------------- the log
 
 const shown = new Set();
-let lastOwn = null;
+let burst = null; // the first of the entries that came together last
+let burstAt = 0;
+let following = true;
+let atEnd = true;
 let lastTold = ""; // what stands last in the log, when it is not the person's
 
-function intoView(newest) {
-  // What was just answered stays in sight above its answer, unless the newest would be out of sight.
-  const bottom = main.scrollHeight - main.clientHeight;
-  const from = lastOwn ? lastOwn.offsetTop - 8 : 0;
-  const fits = newest.offsetTop + Math.min(newest.offsetHeight, 160) - from <= main.clientHeight;
-  main.scrollTop = Math.min(bottom, fits ? from : newest.offsetTop - 8);
+function intoView(newest, own) {
+  // What comes together is read from its beginning; whoever has scrolled up to read is left there.
+  const now = performance.now();
+  if (own || !burst || now - burstAt > 4000) {
+    following = own || atEnd;
+    burst = newest;
+  }
+  burstAt = now;
+  if (following) main.scrollTop = burst.offsetTop - 8;
+  whereabouts();
+}
+
+function whereabouts() {
+  atEnd = main.scrollTop + main.clientHeight > main.scrollHeight - 24;
+  at("more").hidden = atEnd;
 }
 
 function entry(kind, who, text, lang) {
@@ -75,7 +87,7 @@ function show(message) {
   if (choices.childElementCount) made.append(choices);
   for (const older of log.querySelectorAll(".latest")) older.classList.remove("latest");
   log.append(made);
-  intoView(made);
+  intoView(made, false);
 }
 
 function choice(one) {
@@ -113,6 +125,7 @@ function helpCard() {
   log.append(made);
   lastTold = "";
   made.scrollIntoView({ block: "nearest" });
+  whereabouts();
 }
 
 // ---------------------------------------------------------------- posts
@@ -158,9 +171,8 @@ function say(what, label, { done = () => {}, help = false } = {}) {
   item.state = make("p", "state");
   item.entry.append(item.state);
   log.append(item.entry);
-  lastOwn = item.entry;
   lastTold = "";
-  intoView(item.entry);
+  intoView(item.entry, true);
   if (moved) connect();
   waiting.push(item);
   const slow = setTimeout(() => late(item), 1500);
@@ -215,7 +227,7 @@ function remove(item) {
 function giveBack(item, key) {
   remove(item);
   if (item.entry) item.entry.remove();
-  if (item.entry === lastOwn) lastOwn = null;
+  if (item.entry === burst) burst = null;
   if (item.typed && !item.help) box.value = box.value ? item.typed + "\n" + box.value : item.typed;
   grow();
   tell(key);
@@ -314,9 +326,15 @@ function grow() {
   if (box.scrollHeight > box.clientHeight) box.style.height = box.scrollHeight + 2 + "px";
 }
 
-let atEnd = true;
-main.addEventListener("scroll", () => { atEnd = main.scrollTop + main.clientHeight > main.scrollHeight - 24; });
-new ResizeObserver(() => { if (atEnd) main.scrollTop = main.scrollHeight; }).observe(main);
+main.addEventListener("scroll", whereabouts, { passive: true });
+new ResizeObserver(() => {
+  if (atEnd) main.scrollTop = main.scrollHeight;
+  whereabouts();
+}).observe(main);
+at("more").addEventListener("click", () => {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  main.scrollBy({ top: main.clientHeight * 0.8, behavior: still ? "auto" : "smooth" });
+});
 
 function fit() {
   // iOS lays its keyboard over the page and pushes the top, with the way out, from sight.

@@ -54,7 +54,7 @@ REMOVAL = (
         Line("app.open", show="app"),
         options={"again": "may_hash", "trouble": "app.trouble", "later": "home"},
     ),
-    tell("app.trouble", then="app"),
+    tell("app.trouble", "hash.trouble", then="app"),
     tell("case.made", "case.made.1", Line("case.made.2", show="readers"), then="case.first"),
     decide("case.first", "updates", {"known": "home", "unknown": "case.phone"}),
     decide("case.phone", "phone", {"own": "ask.updates", "shared": "updates.shared"}),

@@ -16,7 +16,8 @@ const frame = by("box");
 let ticket = takeTicket();
 let language = firstLanguage();
 let items = [];
-let busy = false;
+let hashing = false;
+let sending = false;
 let said = "";
 let done = null;
 
@@ -53,7 +54,8 @@ function show() {
     button.setAttribute("aria-pressed", String(button.lang === language));
   }
   by("said").textContent = words(said);
-  by("send").disabled = busy || !items.length || !ticket;
+  by("send").disabled = hashing || sending || !items.length || !ticket;
+  frame.inert = sending;
   if (done) showDone();
   tellFrame();
 }
@@ -103,7 +105,7 @@ function takeItems(given) {
 }
 
 function takeBusy(now) {
-  busy = now;
+  hashing = now;
   show();
 }
 
@@ -131,10 +133,10 @@ function showStuck(now) {
 // ------------------------------------------------------- sending
 
 async function send() {
-  busy = true;
+  sending = true;
   say("sending");
   const answer = await post();
-  busy = false;
+  sending = false;
   if (typeof answer.case === "string") return finish(answer);
   if (FINAL.has(answer.error)) ticket = "";
   return say(`error.${answer.error}` in all[language] ? `error.${answer.error}` : "error.network");

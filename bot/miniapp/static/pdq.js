@@ -85,14 +85,14 @@ function quality(grid) {
   for (let i = 0; i < GRID; i++) {
     for (let j = 0; j < GRID; j++) {
       const at = i * GRID + j;
-      if (i + 1 < GRID) sum += step(grid[at], grid[at + GRID]);
-      if (j + 1 < GRID) sum += step(grid[at], grid[at + 1]);
+      if (i + 1 < GRID) sum += contrast(grid[at], grid[at + GRID]);
+      if (j + 1 < GRID) sum += contrast(grid[at], grid[at + 1]);
     }
   }
   return Math.min(100, Math.floor(sum / 90));
 }
 
-function step(one, other) {
+function contrast(one, other) {
   return Math.abs(Math.trunc(fround(fround(fround(one - other) * 100) / 255)));
 }
 
