@@ -1,4 +1,4 @@
-"""The gate: every line and branch of the pure rooms is covered by the tests; the rest is reported."""
+"""The gate: every line and branch of the pure rooms is covered; the rest is reported."""
 
 import subprocess
 import sys

@@ -7,13 +7,12 @@ at any point repeats the same keys.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from bot.cases.number import find_pin
 from bot.channels import Channel, SendError, TryAgain, Unreachable
 from bot.conversation.codec import (
     decode_effect,
@@ -24,11 +23,9 @@ from bot.conversation.codec import (
     encode_state,
 )
 from bot.conversation.engine import step
-from bot.conversation.flows import TABLE
 from bot.conversation.model import (
     CancelTimers,
     CaseChecked,
-    CaseKeys,
     CheckCase,
     Due,
     Effect,
@@ -37,8 +34,6 @@ from bot.conversation.model import (
     Hush,
     Inbound,
     KeepCase,
-    Meaning,
-    Said,
     Send,
     SetTimer,
     State,
@@ -46,8 +41,7 @@ from bot.conversation.model import (
     Typed,
     Withdraw,
 )
-from bot.conversation.table import Ask
-from bot.conversation.walk import buttons
+from bot.listening import hear
 from bot.log import log, where
 from bot.store import (
     WITHDRAW_AFTER,
@@ -62,7 +56,6 @@ from bot.store import (
     Turn,
 )
 from bot.text import Texts
-from bot.understanding import understand
 from bot.vault import Vault
 from bot.voice import Asked, Voice
 
@@ -85,33 +78,6 @@ def next_daytime(at: datetime, zone: ZoneInfo) -> datetime:
         return at
     day = local.date() if local.time() < DAY_BEGINS else local.date() + timedelta(days=1)
     return datetime.combine(day, DAY_BEGINS, zone).astimezone(at.tzinfo)
-
-
-def hear(state: State, typed: Typed, texts: Texts) -> Said:
-    """Words, understood against the open question: its labels, its numbers, or their meaning."""
-    meaning = understand(typed.text, state.language)
-    if state.node in {"ask.keys", "ask.pin"} and meaning.case is None:
-        pin = find_pin(typed.text)
-        meaning = replace(meaning, case=CaseKeys("", pin)) if pin else meaning
-    node = TABLE.get(state.node)
-    if not isinstance(node, Ask):
-        return Said(typed.at, meaning)
-    return _heard_at(node, state, replace(typed, text=typed.text.strip()), meaning, texts)
-
-
-def _heard_at(node: Ask, state: State, typed: Typed, meaning: Meaning, texts: Texts) -> Said:
-    words = typed.text.casefold().rstrip(".!")
-    offered = buttons(state, node)
-    if words.isdecimal() and len(words) <= 2:
-        number = int(words)
-        if 1 <= number <= len(offered):
-            return Said(typed.at, meaning, offered[number - 1].value)
-        if node.slot == "age":
-            meaning = replace(meaning, image_age=number)
-    for button in offered:
-        if words == texts.say(button.label, state.speaks).casefold().rstrip(".!"):
-            return Said(typed.at, replace(meaning, command=None), button.value)
-    return Said(typed.at, meaning)
 
 
 # ---------------------------------------------------------------- the shell

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from threatexchange.exchanges.clients.stopncii.api import StopNCIIAPI, StopNCIIEndpoint
 
@@ -82,5 +81,3 @@ def served(folder: Path, **settings: str) -> Iterator[Served]:
             process.terminate()
             process.stdout.close() if process.stdout else None
             process.wait(20)
-
-

@@ -105,6 +105,11 @@ def test_number_and_pin_are_found_in_a_sentence():
     assert find_number("nothing here") is None
 
 
+@given(st.from_regex(r"[a-z]{9}( [a-z]{3}){3}", fullmatch=True))
+def test_plain_words_are_no_number(words):
+    assert find_number(words) is None
+
+
 @given(st.binary(min_size=8, max_size=8))
 def test_a_pin_is_six_digits(randoms):
     assert len(make_pin(randoms)) == 6

@@ -109,6 +109,7 @@ def test_the_model_check_finds_what_is_wrong():
         "unknown rule": Decide(NodeId("home"), "nobody", ()),
         "unknown act": Do(NodeId("home"), "nothing", NodeId("home")),
         "no choice": Ask(NodeId("home"), (Line("home"),), ()),
+        "yes": ask("home", options={"a": "home"}, says={"yes": "b"}),
         "condition": Ask(
             NodeId("home"), (Line("home"),), (Option("v" * 70, "l", NodeId("home"), "if"),)
         ),
@@ -121,6 +122,7 @@ def test_the_model_check_finds_what_is_wrong():
     assert "no choice at all" in found["condition"]
     assert "too long" in found["condition"]
     assert "unknown condition" in found["condition"]
+    assert "which is no choice" in found["yes"]
 
 
 def test_the_model_check_finds_the_lost_and_the_stuck():
@@ -457,6 +459,8 @@ def test_c9_then_the_first_question_is_whether_one_can_talk():
 def test_c9_danger_named_too_adds_one_short_line():
     talk = opened().say("immediate_danger", alarm=AlarmSign("abuser_present", "hard"))
     assert (talk.said, talk.sends[0].show) == (["bland"], "emergency_line")
+    both = {"alarm": AlarmSign("immediate_danger", "hard"), "also": ("abuser_present",)}
+    assert opened().say(**both).said == ["bland"]
 
 
 def test_c8_an_alarm_is_answered_even_in_silence():
@@ -469,6 +473,12 @@ def test_c10_under_13_gets_simpler_words_with_the_child_line_beside_the_help():
     assert talk.said == ["firstaid.simple.1", "firstaid.simple.2", "ask.who", "young.lines"]
     assert talk.sends[-1].show == "child_lines"
     assert "young.lines" not in talk.say("threat_money", own_age=11).said
+
+
+def test_c16_the_age_of_whoever_threatens_is_not_the_person_s_own():
+    talk = opened(OWN, MONEY, SELF).say("threat_images", their_age=16)
+    assert not talk.state.minor
+    assert talk.state.answer("age") is None
 
 
 def test_c10_a_parent_of_a_young_child_is_no_alarm():

@@ -1,6 +1,7 @@
 """What the turn engine promises, whichever way events, turns and sending fall together."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -299,5 +300,20 @@ def test_at_most_as_many_conversations_as_asked_are_handed_out(tmp_path: Path) -
             await store.commit(claimed, Turn(b"s", (effect(str(claimed.conversation[0]), at),)))
         bundles = await store.due(DOORS, NOW, 3)
         assert [bundle.effects[0].id for bundle in bundles] == ["3", "2", "1"]
+
+    play(tmp_path, story)
+
+
+def test_what_is_done_is_neither_held_back_nor_dropped_by_messages(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        done = replace(effect("withdraw"), said=False)
+        await answered(store, "1", effect("held", due_at=None), done)
+        assert await due_ids(store) == ["withdraw"]
+        await answered(store, "2", hush=True)
+        assert await due_ids(store) == ["withdraw"]
+        await store.forget_address(ANN)
+        assert await due_ids(store) == ["withdraw"]
+        await store.settle(ANN, [EffectId("withdraw")])
+        assert await due_ids(store) == []
 
     play(tmp_path, story)

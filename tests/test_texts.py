@@ -201,7 +201,6 @@ def test_every_word_it_tells_you_to_write_is_understood(language):
     assert {word.casefold() for word in deaf} <= {way}
 
 
-@pytest.mark.xfail(reason="the ear does not know these words of first aid yet")
 @each
 def test_who_can_i_tell_is_understood_wherever_it_is_written_c5(language):
     meaning = understand(texts(language)["home.tell"], language)

@@ -14,6 +14,8 @@ PIN_DIGITS: Final = 6
 
 _LOOKALIKES: Final = str.maketrans({"I": "1", "L": "1", "O": "0"})
 _SHAPE: Final = re.compile(r"\b[A-Za-z][0-9A-Za-z]{2}[- ]?[0-9A-Za-z]{3}[- ]?[0-9A-Za-z]{3}\b")
+_WORD: Final = re.compile(r"(?<![-\w])[a-z]{9}(?![-\w])")
+_CODED: Final = re.compile(r"[0-9-]")
 _PIN: Final = re.compile(r"(?<![0-9])[0-9]{6}(?![0-9])")
 
 
@@ -39,9 +41,16 @@ def read_number(typed: str) -> str | None:
 
 
 def find_number(text: str) -> str | None:
-    """The first valid case number inside a sentence."""
-    for shaped in _SHAPE.finditer(text):
-        if number := read_number(shaped.group()):
+    """The first valid case number inside a sentence.
+
+    One word in 32 would pass the check, so what has no digit, hyphen or capitals is no number
+    unless it stands alone.
+    """
+    words = _WORD.sub(" ", text) if _WORD.fullmatch(text.strip()) is None else text
+    for shaped in _SHAPE.finditer(words):
+        typed = shaped.group()
+        number = read_number(typed)
+        if number and (_CODED.search(typed) or typed.isupper() or typed == text.strip()):
             return number
     return None
 

@@ -98,6 +98,10 @@ def _choices(node: Ask) -> Iterator[str]:
     for option in node.options:
         if len(Button(option.label, node.id, option.value).data.encode()) > MAX_DATA:
             yield f"{node.id}: callback data of {option.value} is too long"
+    for answer, value in node.says:
+        if node.option(value) is None:
+            yield f"{node.id}: {answer} means {value}, which is no choice"
+    for option in node.options:
         if option.when and option.when not in CONDITIONS:
             yield f"{node.id}: unknown condition {option.when}"
 

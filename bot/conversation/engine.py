@@ -197,12 +197,15 @@ def _hard(meaning: Meaning) -> Alarm | None:
     sign = meaning.alarm
     if sign is None or sign.kind == "under_13":
         return None
+    if sign.kind == "immediate_danger" and "abuser_present" in meaning.also:
+        return "abuser_present"
     return sign.kind if sign.tier == "hard" or sign.kind == "abuser_present" else None
 
 
 def _alarm(state: State, alarm: Alarm, meaning: Meaning, at: datetime) -> Step:
     if alarm == "abuser_present":
-        danger = "immediate_danger" in {meaning.intent, *meaning.also}
+        named = {meaning.alarm and meaning.alarm.kind, meaning.intent, *meaning.also}
+        danger = "immediate_danger" in named
         return enter(state, NodeId("bland.danger" if danger else "bland"), at)
     place = NodeId("danger" if alarm == "immediate_danger" else "self_harm")
     return enter(replace(state, silent=False), place, at)
@@ -268,7 +271,7 @@ def _flow(state: State, event: Said) -> Step:
 
 
 def _named(node: Ask, event: Said) -> Option | None:
-    return node.option(event.picked) or node.option(event.meaning.answer)
+    return node.option(event.picked) or node.meant(event.meaning.answer)
 
 
 def _keys(state: State, meaning: Meaning, at: datetime) -> Step | None:

@@ -81,6 +81,14 @@ def _facts(state: State, meaning: Meaning) -> tuple[tuple[Slot, str], ...]:
         facts.append(("age", "under18" if meaning.image_age < 18 else "adult"))
     if meaning.own_age is not None and meaning.own_age < 18:
         facts.append(("age", "under18"))
-    if meaning.their_age is not None and meaning.their_age < 18:
+    if _speaks_of_a_child(state, meaning):
         facts.append(("age", "under18"))
     return tuple(facts)
+
+
+def _speaks_of_a_child(state: State, meaning: Meaning) -> bool:
+    """Whether the age named is that of the young person, not of the one who threatens."""
+    cares = {"i_am_a_parent", "trusted_adult"} & {*needs(meaning)}
+    cares_already = state.answer("who") in {"guardian", "friend"}
+    young = meaning.their_age is not None and meaning.their_age < 18
+    return young and bool(cares or cares_already)

@@ -50,7 +50,8 @@ class Ask:
     """Say these, the last with the options as buttons, and wait.
 
     An answer is kept in `slot`; a question whose slot is answered already is passed over. An
-    `aside` does not become the place to come back to.
+    `aside` does not become the place to come back to. `says` maps a plain yes, no or unsure to
+    the option it means, where that is not the option of this name.
     """
 
     id: NodeId
@@ -58,10 +59,15 @@ class Ask:
     options: tuple[Option, ...]
     slot: Slot | None = None
     aside: bool = False
+    says: tuple[tuple[str, str], ...] = ()
 
     def option(self, value: str | None) -> Option | None:
         """The option of this value, if there is one."""
         return next((one for one in self.options if one.value == value), None)
+
+    def meant(self, answer: str | None) -> Option | None:
+        """The option that a yes, no or unsure means here."""
+        return self.option(dict(self.says).get(answer or "", answer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ def ask(  # the fields of a question, each named at the call
     aside: bool = False,
     when: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
+    says: Mapping[str, str] | None = None,
 ) -> Ask:
     """An Ask; `options` maps a value to the node it leads to, its label's id is `<id>.<value>`."""
     made = tuple(
@@ -115,7 +122,8 @@ def ask(  # the fields of a question, each named at the call
         )
         for value, then in options.items()
     )
-    return Ask(NodeId(id), tuple(line(one) for one in lines or (id,)), made, slot, aside)
+    said = tuple((says or {}).items())
+    return Ask(NodeId(id), tuple(line(one) for one in lines or (id,)), made, slot, aside, said)
 
 
 def decide(id: str, rule: str, to: Mapping[str, str]) -> Decide:

@@ -4,7 +4,6 @@ Alarms, ages, global words and case numbers are rules that stay; the guess at th
 small rule set. Everything it knows is in data/*.toml, read when this module is first imported.
 """
 
-import re
 from typing import Final
 
 from bot.cases.number import find_number, find_pin
@@ -93,20 +92,5 @@ def _also(found: tuple[Guess, ...]) -> tuple[Intent, ...]:
 
 
 def _case(text: str) -> CaseKeys | None:
-    """The case number and PIN. One nine-letter word in 32 passes the check; it is no number."""
-    rest = re.sub(r"(?<![-\w])[a-z]{9}(?![-\w])", " ", text[:2_000])
-    number = find_number(rest)
-    if number is None or not _typed_as_code(number, rest):
-        return None
-    return CaseKeys(number, find_pin(rest))
-
-
-def _typed_as_code(number: str, text: str) -> bool:
-    """Whether it was typed with a digit, a hyphen, in capitals, or alone."""
-    lookalike = {"0": "[0oO]", "1": "[1iIlL]"}
-    shape = "[- ]?".join(lookalike.get(c, f"[{c}{c.lower()}]") for c in number.replace("-", ""))
-    typed = re.search(shape, text)
-    if typed is None:
-        return False
-    code = typed.group()
-    return bool(re.search(r"[\d-]", code)) or code.isupper() or code == text.strip()
+    number = find_number(text[:2_000])
+    return CaseKeys(number, find_pin(text[:2_000])) if number else None

@@ -293,8 +293,9 @@ def test_codes_are_kept_when_the_network_fails_and_go_out_at_the_second_try(
     site: Site, visit: Any
 ) -> None:
     here = visit(f"{site.url}/app#{site.ticket('en')}")
-    here.choose(encoded(photo(600, 500, 13)))
+    expect(here.box.locator("#image-words")).to_have_text("Choose a picture")
     here.page.context.set_offline(True)
+    here.choose(encoded(photo(600, 500, 13)))
     here.page.click("#send")
     expect(here.page.locator("#said")).to_contain_text("Not sent")
     here.page.context.set_offline(False)
@@ -373,6 +374,16 @@ def test_telegrams_own_words_after_the_ticket_are_left_out(site: Site, visit: An
     here.page.click("#send")
     expect(here.page.locator("#done")).to_be_visible()
     assert here.page.title() == "รูปภาพ"
+
+
+def test_the_language_changes_without_losing_what_was_made(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('th')}")
+    here.choose(encoded(photo(600, 500, 22)))
+    expect(here.box.locator("li span")).to_have_text("รูปที่ 1 · สร้างรหัสแล้ว")
+    here.page.click("nav button[lang=es]")
+    expect(here.box.locator("li span")).to_have_text("Foto 1 · código creado")
+    expect(here.page.locator("#send")).to_have_text("Enviar los códigos")
+    assert here.page.evaluate("document.documentElement.lang") == "es"
 
 
 def test_the_exit_leaves_nothing_behind(site: Site, visit: Any) -> None:

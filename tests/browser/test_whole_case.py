@@ -1,4 +1,4 @@
-"""One person helped, end to end: chat, steps, mini-app, case, a partner's real client, the update."""
+"""One person helped, end to end: chat, mini-app, case, a partner's real client, the update."""
 
 import re
 from io import BytesIO
@@ -50,11 +50,14 @@ class Visitor:
     def __init__(self, browser: Browser, sala: Served, language: Language) -> None:
         self.context = browser.new_context(**PHONE, locale=language)
         self.requests: list[Request] = []
-        self.context.on("request", lambda request: self.requests.append(request))
+        self.context.on("request", self.notice)
         self.language = language
         self.texts: Texts = load_texts()
         self.page = self.context.new_page()
         self.page.goto(sala.url + "/")
+
+    def notice(self, request: Request) -> None:
+        self.requests.append(request)
 
     def text(self, id: str) -> str:
         return self.texts.say(id, self.language)

@@ -67,8 +67,7 @@ function entry(kind, who, text, lang) {
   const made = make("li", kind);
   made.lang = lang;
   const said = make("p", "words", text);
-  const speaker = make("span", "unseen", words(who) + " ");
-  said.prepend(speaker);
+  said.prepend(make("span", "unseen", words(who) + " "));
   made.append(said);
   return made;
 }
@@ -334,6 +333,7 @@ new ResizeObserver(() => {
 at("more").addEventListener("click", () => {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   main.scrollBy({ top: main.clientHeight * 0.8, behavior: still ? "auto" : "smooth" });
+  whereabouts();
 });
 
 function fit() {

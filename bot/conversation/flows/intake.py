@@ -8,6 +8,7 @@ INTAKE = (
         "ask.phone",
         slot="phone",
         options={"own": "phone.kind", "shared": "phone.kind"},
+        says={"yes": "own", "no": "shared", "unsure": "shared"},
     ),
     decide("phone.kind", "phone", {"own": "ask.situation", "shared": "phone.shared"}),
     tell("phone.shared", then="ask.situation"),

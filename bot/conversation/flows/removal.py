@@ -8,7 +8,12 @@ REMOVAL = (
         "image_question",
         {"self": "ask.image", "guardian": "ask.image.guardian", "none": "route"},
     ),
-    ask("ask.image", slot="image", options={"here": "route", "none": "route"}),
+    ask(
+        "ask.image",
+        slot="image",
+        options={"here": "route", "none": "route"},
+        says={"yes": "here", "no": "none"},
+    ),
     ask(
         "ask.image.guardian",
         slot="image",

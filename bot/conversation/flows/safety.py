@@ -27,6 +27,7 @@ SAFETY = (
         "ask.safe",
         aside=True,
         options={"ok": "safe.ok", "talk": "self_harm", "danger": "danger"},
+        says={"yes": "ok"},
     ),
     tell("safe.ok", then=RESUME),
     tell("bland", then="silence"),

@@ -37,6 +37,8 @@ function say(id, item = null) {
 }
 
 function showSaid() {
+  // The tile shows it already; it is said for those who listen.
+  by("said").classList.toggle("heard", said?.id === "box.made");
   by("said").textContent = said ? words(said.id, { name: said.item ? nameOf(said.item) : "" }) : "";
 }
 
