@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from bot import web
 from bot.channels import Channel
 from bot.channels.browser import BrowserChannel, BrowserDoor
+from bot.conversation.model import LANGUAGES, Language
 from bot.exchange.routes import Desk
 from bot.log import log
 from bot.miniapp.routes import MiniApp
@@ -20,7 +21,7 @@ from bot.store import ConversationId
 from bot.store.sqlite import SqliteStore
 from bot.text import Texts, load_texts
 from bot.vault import Vault, load_or_make
-from bot.voice import Operator, Voice, ticket_digest
+from bot.voice import Operator, Voice, emergency_card, ticket_digest
 from bot.worker import Worker
 
 
@@ -66,6 +67,9 @@ class Sala:
         """What a mini-app's ticket is looked up by."""
         return ticket_digest(self.vault, token)
 
+    def _help_card(self, language: Language) -> list[str]:
+        return emergency_card(self.texts, language, now().date())
+
     def site(self) -> Starlette:
         """The web doors, with a worker that lives as long as they are served."""
         channel = BrowserChannel()
@@ -79,6 +83,7 @@ class Sala:
             texts=self.texts,
             public_url=self.settings.public_url,
             exit_url=self.settings.exit_url,
+            help_lines={language: self._help_card(language) for language in LANGUAGES},
         )
         app = MiniApp(
             registry=self.store,
@@ -88,7 +93,9 @@ class Sala:
             public_url=self.settings.public_url,
             exit_url=self.settings.exit_url,
         )
-        return web.site(door, app, Desk(self.store, now, worker.wake), _working(worker))
+        site = web.site(door, app, Desk(self.store, now, worker.wake), _working(worker))
+        site.state.close_streams = channel.close
+        return site
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from socket import socket
 from typing import Any, Final, get_args
 
 import click
@@ -146,10 +147,22 @@ def migrate() -> None:
     _with_sala(_settings(), use)
 
 
+class _Server(uvicorn.Server):
+    """Ends the open streams first, so that stopping does not wait for them."""
+
+    def __init__(self, config: uvicorn.Config, close_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._close_streams = close_streams
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._close_streams()
+        await super().shutdown(sockets)
+
+
 async def _serve(sala: Sala) -> None:
-    settings = sala.settings
+    settings, site = sala.settings, sala.site()
     config = uvicorn.Config(
-        sala.site(),
+        site,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -157,7 +170,7 @@ async def _serve(sala: Sala) -> None:
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, site.state.close_streams)
     serving = asyncio.create_task(server.serve())
     while not server.started and not serving.done():
         await asyncio.sleep(0.02)

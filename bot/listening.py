@@ -14,8 +14,10 @@ from bot.understanding import understand
 
 _MARKS: Final = re.compile(r"[^\w\u0e31-\u0e4e+]+")
 _THAI: Final = re.compile("[\u0e01-\u0e4e]")
-_ENOUGH: Final = 4
-"""Thai has no spaces: so many letters of a label are its words."""
+_ENOUGH: Final = 3
+"""Thai has no spaces: so many letters that stand in a label are its words…"""
+_ALL: Final = 6
+"""…and so many of a label that stand in a sentence."""
 
 
 def hear(state: State, typed: Typed, texts: Texts) -> Said:
@@ -81,5 +83,5 @@ def _part(said: str, label: str) -> bool:
 
 def _whole(said: str, label: str) -> bool:
     if _THAI.search(label):
-        return len(label) >= 2 * _ENOUGH and label in said
+        return len(label) >= _ALL and label in said
     return " " in label and f" {label} " in f" {said} "

@@ -12,7 +12,7 @@ from typing import Final
 from bot.cases.eligibility import List
 from bot.cases.status import Standing
 from bot.channels import Choice, Link, Message
-from bot.conversation.model import Language, Send, Show
+from bot.conversation.model import Country, Language, Send, Show
 from bot.knowledge import LIKELY, HelpLine, Need, choose, emergency, official_page
 from bot.store import ConversationId, EffectId, Registry, Ticket
 from bot.text import Texts
@@ -126,6 +126,12 @@ async def _readers(voice: Voice, asked: Asked) -> Shown:
     return Shown((voice.say(asked, "show.readers.none"), *official.lines, chats), official.links)
 
 
+async def _readers_now(voice: Voice, asked: Asked) -> Shown:
+    names = ", ".join(await voice.registry.readers(_list(asked)))
+    some = names and voice.say(asked, "show.readers.some", partners=names)
+    return Shown((some or voice.say(asked, "show.readers.none.now"),))
+
+
 async def _official(voice: Voice, asked: Asked) -> Shown:
     name = _list(asked)
     link = Link(voice.say(asked, f"show.official.{name}"), official_page(name).url[asked.language])
@@ -186,25 +192,23 @@ def _entry(voice: Voice, asked: Asked, line: HelpLine) -> str:
     return voice.say(asked, "show.line", name=line.name, number=_dial(line))
 
 
-def _likely(voice: Voice, asked: Asked) -> list[str]:
-    """One checked emergency number per likely country (C8)."""
-    found = (emergency(country, _today(asked)) for country in LIKELY[asked.language])
-    countries = zip(LIKELY[asked.language], found, strict=True)
-    return [
-        voice.say(asked, "show.line", name=voice.say(asked, f"country.{code}"), number=_dial(line))
-        for code, line in countries
-        if line
-    ]
+def emergency_card(texts: Texts, language: Language, today: date) -> list[str]:
+    """One checked emergency number per country where this language is likely spoken (C8)."""
+
+    def entry(country: Country, line: HelpLine) -> str:
+        name = texts.say(f"country.{country}", language)
+        return texts.say("show.line", language, name=name, number=_dial(line))
+
+    found = [(country, emergency(country, today)) for country in LIKELY[language]]
+    return [entry(country, line) for country, line in found if line]
 
 
-def _lines(need: Need) -> Callable[[Voice, Asked], list[str]]:
-    def lines(voice: Voice, asked: Asked) -> list[str]:
-        country = asked.send.country
-        if country is None:
-            return _likely(voice, asked) if need in {"crisis", "danger"} else []
-        return [_entry(voice, asked, line) for line in choose(country, need, _today(asked))]
-
-    return lines
+def _lines(voice: Voice, asked: Asked, need: Need) -> list[str]:
+    """The country's lines; emergency numbers of the likely countries while it is unknown."""
+    country = asked.send.country
+    if country is None:
+        return emergency_card(voice.texts, asked.language, _today(asked))
+    return [_entry(voice, asked, line) for line in choose(country, need, _today(asked))]
 
 
 def _directory(voice: Voice, asked: Asked, need: Need) -> list[str]:
@@ -213,14 +217,14 @@ def _directory(voice: Voice, asked: Asked, need: Need) -> list[str]:
 
 
 async def _crisis(voice: Voice, asked: Asked) -> Shown:
-    lines = _lines("crisis")(voice, asked)
+    lines = _lines(voice, asked, "crisis")
     fallback = [] if lines else [voice.say(asked, "show.phone_emergency")]
     near = voice.say(asked, "show.near")
     return Shown((near, "\n".join([*fallback, *lines, *_directory(voice, asked, "crisis")])))
 
 
 async def _danger(voice: Voice, asked: Asked) -> Shown:
-    lines = _lines("danger")(voice, asked)
+    lines = _lines(voice, asked, "danger")
     return Shown(("\n".join(lines or [voice.say(asked, "show.phone_emergency")]),))
 
 
@@ -253,6 +257,7 @@ def _people_who_answer(voice: Voice, asked: Asked, need: Need) -> Shown:
 _SHOWS: Final[dict[Show, Callable[[Voice, Asked], Awaitable[Shown]]]] = {
     "app": _app,
     "readers": _readers,
+    "readers_now": _readers_now,
     "official": _official,
     "operator": _operator,
     "status": _status,

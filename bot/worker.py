@@ -157,8 +157,7 @@ class Worker:
         planned = _Plan()
         for event in self._events(claimed, now):
             state, effects = step(state, self._heard(state, event))
-            for effect in effects:
-                planned.add(effect)
+            planned.add_step(effects)
         return Turn(
             state=encode_state(state),
             effects=tuple(
@@ -292,7 +291,15 @@ class _Plan:
     cancel_timers: bool = False
     hush: bool = False
 
-    def add(self, effect: Effect) -> None:
+    def add_step(self, effects: Sequence[Effect]) -> None:
+        """Hush drops what was said before this step, not what this step says."""
+        if Hush() in effects:
+            self.effects = [one for one in self.effects if not isinstance(one, Send)]
+            self.hush = True
+        for effect in effects:
+            self._add(effect)
+
+    def _add(self, effect: Effect) -> None:
         match effect:
             case SetTimer():
                 self.timers[effect.timer] = effect.at
@@ -300,7 +307,6 @@ class _Plan:
                 self.timers.clear()
                 self.cancel_timers = True
             case Hush():
-                self.effects = [one for one in self.effects if not isinstance(one, Send)]
-                self.hush = True
+                pass
             case _:
                 self.effects.append(effect)

@@ -175,6 +175,7 @@ Timer = Literal["aftercare"]
 Show = Literal[
     "app",  # a button that opens the mini-app, for `list`
     "readers",  # which platforms read `list` today, or the official page
+    "readers_now",  # the same in one line
     "official",  # the official page for `list`, as a button
     "status",  # how case `number` stands
     "crisis",  # emergency and suicide lines

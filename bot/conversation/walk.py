@@ -23,7 +23,7 @@ from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Line, Node, Op
 START: Final = NodeId("start")
 HOME: Final = NodeId("home")
 TRAIL: Final = 20
-_NEEDS_LIST: Final = frozenset[Show]({"app", "readers", "official"})
+_NEEDS_LIST: Final = frozenset[Show]({"app", "readers", "readers_now", "official"})
 
 
 class Step(NamedTuple):

@@ -1,42 +1,27 @@
 """The page in a real browser: the codes are those of Python, and only codes leave it."""
 
-import asyncio
-import hashlib
-import os
 import re
-import shutil
-import socket
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
-from starlette.applications import Starlette
+from playwright.sync_api import Browser, expect
 
 from bot.cases.hashes import Item
 from bot.hashing.image import hash_bytes
-from bot.miniapp.routes import MiniApp, routes
-from bot.store import ConversationId, Registered, Ticket
-from bot.store.sqlite import SqliteStore
-from bot.text import load_texts
-from bot.vault import Vault
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-SHOTS = os.environ.get("SALA_SHOTS")
-"""A folder for pictures of the page, to be looked at by people; none are taken without it."""
+from tests.browser.conftest import CHROMIUM, PHONE, shot
+from tests.browser.hashing_page import (
+    Site,
+    Visit,
+    come,
+    encoded,
+    open_site,
+    photo,
+    see_through,
+    turned,
+)  # fmt: skip
 
 pytestmark = [
     pytest.mark.browser,
@@ -44,138 +29,22 @@ pytestmark = [
 ]
 
 
-def photo(width: int, height: int, seed: int = 1) -> Image.Image:
-    chance = np.random.default_rng(seed)
-    small = Image.fromarray(chance.integers(0, 256, (12, 16, 3), np.uint8))
-    big = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
-    grain = chance.integers(-6, 7, (height, width, 1), np.int16)
-    return Image.fromarray(np.clip(big + grain, 0, 255).astype(np.uint8))
-
-
-def encoded(picture: Image.Image, kind: str = "JPEG", **how: Any) -> bytes:
-    out = BytesIO()
-    picture.save(out, kind, **how)
-    return out.getvalue()
-
-
-def turned(orientation: int) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return encoded(photo(1500, 900, 3), quality=90, exif=exif)
-
-
-def see_through() -> bytes:
-    picture = photo(900, 700, 4).convert("RGBA")
-    alpha = np.asarray(photo(900, 700, 5).convert("L"))
-    picture.putalpha(Image.fromarray(alpha))
-    return encoded(picture, "PNG")
-
-
-@dataclass
-class Kept:
-    """The real registry, with what came in at its door kept beside it."""
-
-    store: SqliteStore
-    came: list[Item] = field(default_factory=list)
-
-    async def register(self, digest: bytes, items: Any, now: datetime) -> Registered:
-        self.came.extend(items)
-        return await self.store.register(digest, items, now)
-
-
-@dataclass
-class Site:
-    url: str
-    kept: Kept
-    reached: list[str] = field(default_factory=list)
-    """Every path that was asked for, whoever asked."""
-    tickets: int = 0
-
-    def ticket(self, language: str) -> str:
-        self.tickets += 1
-        ticket = f"{language}-{self.tickets:030d}"
-        ends = datetime.now(UTC) + timedelta(hours=1)
-        new = Ticket(digest(ticket), ConversationId(b"c" * 16), "minors", ends)
-        with ThreadPoolExecutor(1) as aside:  # Playwright has a loop running in this thread
-            aside.submit(asyncio.run, self.kept.store.issue(new)).result()
-        return ticket
-
-
-def digest(ticket: str) -> bytes:
-    return hashlib.sha256(ticket.encode()).digest()[:16]
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    store = SqliteStore.open(tmp_path_factory.mktemp("site") / "sala.db", Vault.generate())
-    kept = Kept(store)
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{door.getsockname()[1]}"
-        dull = f"{url.replace('127.0.0.1', 'localhost')}/dull"
-        app = MiniApp(kept, digest, lambda: datetime.now(UTC), load_texts(), url, dull)
-        pages = Starlette(routes=routes(app))
-        made = Site(url, kept)
-
-        async def watched(scope: Any, receive: Any, send: Any) -> None:
-            made.reached.append(scope.get("path", scope["type"]))
-            await pages(scope, receive, send)
-
-        server = uvicorn.Server(uvicorn.Config(watched, log_level="critical"))
-        runs = threading.Thread(target=server.run, kwargs={"sockets": [door]})
-        runs.start()
-        yield made
-        server.should_exit = True
-        runs.join()
-    asyncio.run(store.close())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with open_site(tmp_path_factory.mktemp("site")) as opened:
         yield opened
-        opened.close()
-
-
-@dataclass
-class Visit:
-    page: Page
-    asked: list[str]
-    complaints: list[str]
-
-    @property
-    def box(self) -> Any:
-        return self.page.frame_locator("#box")
-
-    def choose(self, content: bytes, media: str = "image", name: str = "secret-name.jpg") -> None:
-        file = FilePayload(name=name, mimeType="", buffer=content)
-        self.box.locator(f"#{media}").set_input_files(file)
-        expect(self.box.locator("#work")).to_be_hidden(timeout=60_000)
-
-    def shot(self, name: str) -> None:
-        if SHOTS:
-            self.page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Any]:
-    opened = []
+    contexts = []
 
-    def come(url: str, **how: Any) -> Visit:
-        context = browser.new_context(viewport={"width": 360, "height": 740}, **how)
-        opened.append(context)
-        context.set_default_timeout(8_000)
-        page = context.new_page()
-        here = Visit(page, [], [])
-        page.on("request", lambda sent: here.asked.append(f"{sent.method} {sent.url}"))
-        page.on("console", lambda said: here.complaints.append(said.text))
-        page.on("pageerror", lambda wrong: here.complaints.append(str(wrong)))
-        page.goto(url)
-        return here
+    def to(url: str, **how: Any) -> Visit:
+        contexts.append(browser.new_context(**PHONE | how))
+        return come(contexts[-1], url)
 
-    yield come
-    for context in opened:
+    yield to
+    for context in contexts:
         context.close()
 
 
@@ -450,11 +319,11 @@ def test_the_page_fits_a_small_phone_in_every_language(
     site: Site, visit: Any, language: str, scheme: str
 ) -> None:
     here = visit(f"{site.url}/app#{site.ticket(language)}", color_scheme=scheme)
-    here.shot(f"{language}-{scheme}-1-start")
+    shot(here.page, f"page-{language}-{scheme}-1-start")
     here.choose(encoded(photo(600, 500, 18)))
     here.choose(encoded(photo(700, 500, 19)))
     here.choose(b"words")
-    here.shot(f"{language}-{scheme}-2-chosen")
+    shot(here.page, f"page-{language}-{scheme}-2-chosen")
     wide = "document.documentElement.scrollWidth"
     assert here.page.evaluate(wide) <= 360
     assert here.page.frames[1].evaluate(wide) <= 360
@@ -463,5 +332,5 @@ def test_the_page_fits_a_small_phone_in_every_language(
         assert button.evaluate(tall) >= 44
     here.page.click("#send")
     expect(here.page.locator("#done")).to_be_visible()
-    here.shot(f"{language}-{scheme}-3-done")
+    shot(here.page, f"page-{language}-{scheme}-3-done")
     assert here.page.evaluate(wide) <= 360

@@ -60,7 +60,7 @@ REMOVAL = (
         options={"again": "may_hash", "trouble": "app.trouble", "later": "home"},
     ),
     tell("app.trouble", "hash.trouble", then="app"),
-    tell("case.made", "case.made.1", Line("case.made.2", show="readers"), then="case.first"),
+    tell("case.made", "case.made.1", Line("case.made.2", show="readers_now"), then="case.first"),
     decide("case.first", "updates", {"known": "home", "unknown": "case.phone"}),
     decide("case.phone", "phone", {"own": "ask.updates", "shared": "updates.shared"}),
     tell("updates.shared", then="home"),
