@@ -6,14 +6,15 @@ at any point repeats the same keys.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any, Final, cast
+from itertools import groupby
+from typing import Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from bot.channels import Channel, SendError, TryAgain, Unreachable
+from bot.channels import Channel, Message, SendError, TryAgain, Unreachable
 from bot.conversation.codec import (
     decode_effect,
     decode_inbound,
@@ -34,11 +35,15 @@ from bot.conversation.model import (
     Hush,
     Inbound,
     KeepCase,
+    Media,
+    Remove,
     Send,
     SetTimer,
+    Speak,
     State,
     Timer,
     Typed,
+    Unsent,
     Withdraw,
 )
 from bot.listening import hear
@@ -78,6 +83,15 @@ def next_daytime(at: datetime, zone: ZoneInfo) -> datetime:
         return at
     day = local.date() if local.time() < DAY_BEGINS else local.date() + timedelta(days=1)
     return datetime.combine(day, DAY_BEGINS, zone).astimezone(at.tzinfo)
+
+
+def _ref(event: Inbound) -> str | None:
+    return event.ref if isinstance(event, Typed | Media) else None
+
+
+def _together(sends: Sequence[tuple[Pending, Send]]) -> list[list[tuple[Pending, Send]]]:
+    """Messages that went out together before, and then those not tried yet."""
+    return [list(group) for _, group in groupby(sends, key=lambda one: one[0].way)]
 
 
 # ---------------------------------------------------------------- the shell
@@ -155,7 +169,7 @@ class Worker:
         now = self.clock()
         state = decode_state(claimed.state) if claimed.state else State()
         planned = _Plan()
-        for event in self._events(claimed, now):
+        for event in self._events(state, claimed, now):
             state, effects = step(state, self._heard(state, event))
             planned.add_step(effects)
         return Turn(
@@ -169,9 +183,12 @@ class Worker:
             hush=planned.hush,
         )
 
-    def _events(self, claimed: Claimed, now: datetime) -> list[Inbound]:
+    def _events(self, state: State, claimed: Claimed, now: datetime) -> list[Inbound]:
+        """What waits, but for messages that were taken back, here or before."""
         rung = [Due(now, cast(Timer, name)) for name in claimed.rung]
-        return [*(decode_inbound(one.body) for one in claimed.waiting), *rung]
+        waiting = [decode_inbound(one.body) for one in claimed.waiting]
+        back = {*state.unsent, *(one.ref for one in waiting if isinstance(one, Unsent))}
+        return [*(one for one in waiting if _ref(one) not in back), *rung]
 
     def _heard(self, state: State, event: Inbound) -> Event:
         return hear(state, event, self.texts) if isinstance(event, Typed) else event
@@ -203,52 +220,63 @@ class Worker:
             for pending, effect in decoded:
                 if not isinstance(effect, Send):
                     await self._do(bundle, pending, effect)
-            if sends:
-                await self._guarded(bundle, sends[0][0], self._send(bundle, sends))
+            for together in _together(sends):
+                if not await self._send(bundle, together):
+                    break
         finally:
             del self._busy[bundle.conversation]
             self.wake()
 
     async def _do(self, bundle: Bundle, pending: Pending, effect: Effect) -> None:
-        if await self._guarded(bundle, pending, self._act(bundle, pending.id, effect)):
+        try:
+            await self._act(bundle, pending.id, effect)
+        except Exception as error:  # the loop must outlive any one effect
+            await self._failed(bundle, [pending], error)
+        else:
             await self.store.settle(bundle.conversation, [pending.id])
 
-    async def _guarded(
-        self, bundle: Bundle, pending: Pending, work: Coroutine[Any, Any, None]
-    ) -> bool:
+    async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> bool:
+        """Whether these went out; they are settled then, and tried again later otherwise."""
+        pending = [one for one, _ in sends]
+        ids = [one.id for one in pending]
         try:
-            await work
-        except Exception as error:  # the loop must outlive any one effect
-            log("effect_failed", channel=bundle.channel, attempt=pending.attempt, **where(error))
-            await self._again(bundle, pending)
+            messages = await self._messages(bundle, sends)
+            way = await self._way(bundle, pending)
+            await self.channels[bundle.channel].send(bundle.address, messages, way)
+        except Exception as error:  # the loop must outlive any one message
+            sent = error.sent if isinstance(error, SendError) else 0
+            await self.store.settle(bundle.conversation, ids[:sent])
+            await self._failed(bundle, pending[sent:], error)
             return False
+        await self.store.settle(bundle.conversation, ids)
         return True
 
-    async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> None:
+    async def _messages(
+        self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]
+    ) -> list[Message]:
         now = self.clock()
         asked = [Asked(pending.id, send, bundle.conversation, now) for pending, send in sends]
-        messages = [await self.voice.message(one) for one in asked]
-        ids = [message.id for message in messages]
-        try:
-            await self.channels[bundle.channel].send(bundle.address, messages)
-        except SendError as error:
-            log("send_failed", channel=bundle.channel, error=type(error).__name__)
-            await self.store.settle(bundle.conversation, ids[: error.sent])
-            await self._failed(bundle, sends[error.sent][0], error)
-        else:
-            await self.store.settle(bundle.conversation, ids)
+        return [await self.voice.message(one) for one in asked]
 
-    async def _failed(self, bundle: Bundle, pending: Pending, error: SendError) -> None:
+    async def _way(self, bundle: Bundle, pending: Sequence[Pending]) -> bytes | None:
+        """The way of the first try, kept before it; the same again for a repeat."""
+        if pending[0].way is not None:
+            return pending[0].way
+        way = self.channels[bundle.channel].way(bundle.address, self.clock())
+        if way is not None:
+            await self.store.attempt(bundle.conversation, [one.id for one in pending], way)
+        return way
+
+    async def _failed(self, bundle: Bundle, pending: Sequence[Pending], error: Exception) -> None:
+        ids = [one.id for one in pending]
+        log("send_failed", channel=bundle.channel, attempt=pending[0].attempt, **where(error))
         if isinstance(error, Unreachable):
             await self.store.forget_address(bundle.conversation)
         elif isinstance(error, TryAgain):
-            await self.store.retry(bundle.conversation, pending.id, error.again_at)
+            await self.store.retry(bundle.conversation, ids, error.again_at)
         else:
-            await self._again(bundle, pending)
-
-    async def _again(self, bundle: Bundle, pending: Pending) -> None:
-        wait = min(FIRST_RETRY * 2**pending.attempt, LONGEST_RETRY)
-        await self.store.retry(bundle.conversation, pending.id, self.clock() + wait)
+            wait = min(FIRST_RETRY * 2 ** pending[0].attempt, LONGEST_RETRY)
+            await self.store.retry(bundle.conversation, ids, self.clock() + wait)
 
     async def _act(self, bundle: Bundle, id: EffectId, effect: Effect) -> None:
         now = self.clock()
@@ -263,6 +291,10 @@ class Worker:
                 await self.registry.keep(effect.number)
             case Follow():
                 await self.registry.follow(effect.number, bundle.conversation, effect.on)
+            case Remove():
+                await self.channels[bundle.channel].remove(bundle.address, effect.ref)
+            case Speak():
+                await self.channels[bundle.channel].speak(bundle.address, effect.language)
             case Send() | SetTimer() | CancelTimers() | Hush():
                 raise ValueError("planned elsewhere")
 

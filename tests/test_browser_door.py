@@ -325,7 +325,7 @@ def test_what_nobody_saw_waits_in_the_store_until_the_page_opens_again(peer: Pee
         await peer.store.commit(claim, Turn(b"", (Planned(HELLO.id, b"", NOW),)))
         with pytest.raises(TryAgain) as error:
             await peer.channel.send(address, [HELLO])
-        await peer.store.retry(ada, HELLO.id, error.value.again_at)
+        await peer.store.retry(ada, [HELLO.id], error.value.again_at)
         assert await waiting() == []
         page = await reading(peer.channel, ADA)
         await open_page(TWO)

@@ -27,11 +27,14 @@ from bot.conversation.model import (
     News,
     NodeId,
     Opened,
+    Remove,
     Said,
     Send,
     SetTimer,
+    Speak,
     State,
     TooLong,
+    Unsent,
     Withdraw,
 )
 from bot.conversation.rules import ACTS, list_of, route_of
@@ -687,3 +690,20 @@ def test_a_withdrawal_planned_without_a_case_plans_nothing():
 def test_the_page_opened_again_after_stop_says_the_question_of_the_place():
     assert ask_again(State()) == ()
     assert question(State(), TABLE[NodeId("start")]) == ()
+
+
+def test_what_was_sent_in_is_removed_and_an_album_is_answered_once():
+    talk = opened(OWN)(Media(AT, "image", ref="7", album="a"))
+    assert talk.effects[0] == Remove("7")
+    assert talk.said == ["media", "ask.situation"]
+    assert talk(Media(AT, "image", ref="8", album="a")).effects == (Remove("8"),)
+
+
+def test_a_message_taken_back_is_remembered_for_when_it_arrives_late():
+    assert opened()(Unsent(AT, "7")).state.unsent == ("7",)
+
+
+def test_the_menus_follow_the_language():
+    assert Talk(None).say("greeting", language="th").did(Speak) == [Speak("th")]
+    assert opened().say("greeting").did(Speak) == []
+    assert opened().press("ask.language=es").did(Speak) == [Speak("es")]

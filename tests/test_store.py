@@ -248,7 +248,7 @@ def test_a_failed_effect_comes_again_at_its_time_with_its_count(tmp_path: Path) 
     async def story(store: SqliteStore) -> None:
         await answered(store, "1", effect("a"), effect("b"))
         later = NOW + timedelta(minutes=1)
-        await store.retry(ANN, EffectId("a"), later)
+        await store.retry(ANN, [EffectId("a")], later)
         assert await due_ids(store) == []
         (bundle,) = await store.due(DOORS, later, 10)
         assert [(e.id, e.attempt) for e in bundle.effects] == [("a", 1), ("b", 0)]
@@ -259,7 +259,7 @@ def test_a_failed_effect_comes_again_at_its_time_with_its_count(tmp_path: Path) 
 def test_an_effect_held_after_failing_is_released_by_a_new_event(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
         await answered(store, "1", effect("a"))
-        await store.retry(ANN, EffectId("a"), None)
+        await store.retry(ANN, [EffectId("a")], None)
         assert await due_ids(store, NOW + timedelta(days=9)) == []
         await store.receive(event("2"))
         assert await due_ids(store) == ["a"]
@@ -315,5 +315,16 @@ def test_what_is_done_is_neither_held_back_nor_dropped_by_messages(tmp_path: Pat
         assert await due_ids(store) == ["withdraw"]
         await store.settle(ANN, [EffectId("withdraw")])
         assert await due_ids(store) == []
+
+    play(tmp_path, story)
+
+
+def test_messages_tried_together_come_back_with_their_way(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        await answered(store, "1", effect("a"), effect("b"))
+        await store.attempt(ANN, [EffectId("a"), EffectId("b")], b"by token")
+        await answered(store, "2", effect("c"))
+        (bundle,) = await store.due(DOORS, NOW, 10)
+        assert [one.way for one in bundle.effects] == [b"by token", b"by token", None]
 
     play(tmp_path, story)

@@ -104,7 +104,7 @@ async def lived(store: SqliteStore, acts: list[tuple[str, object]]) -> None:
                 await store.settle(ANN, [EffectId(model.outbox.pop(0)[0])])
             case "retry", at if model.outbox:
                 name, _ = model.outbox[0]
-                await store.retry(ANN, EffectId(name), at if at is None else seconds(at))
+                await store.retry(ANN, [EffectId(name)], at if at is None else seconds(at))
                 model.outbox[0] = (name, at)
             case "tick", _:
                 now += 2

@@ -79,6 +79,37 @@ class Channel(Protocol):
         """Whether a message can ring a phone nobody is looking at (then C15's hours hold)."""
         ...
 
-    async def send(self, address: bytes, messages: Sequence[Message]) -> None:
-        """Send in order. SendError tells how many went out before it and whether to try again."""
+    def way(self, address: bytes, now: datetime) -> bytes | None:
+        """How messages would go out now, where a repeat must go the same way; else None."""
         ...
+
+    async def send(
+        self, address: bytes, messages: Sequence[Message], way: bytes | None = None
+    ) -> None:
+        """Send in order. SendError tells how many went out before it and whether to try again.
+
+        `way` is what `way()` said before the first try of just these messages.
+        """
+        ...
+
+    async def remove(self, address: bytes, ref: str) -> None:
+        """Take a message of the person's out of the chat, where the platform allows it."""
+        ...
+
+    async def speak(self, address: bytes, language: Language) -> None:
+        """Menus and commands of this chat in this language, where the platform has any."""
+        ...
+
+
+class Plain:
+    """What a door does that has no menus, removes nothing, and repeats messages one by one."""
+
+    def way(self, address: bytes, now: datetime) -> bytes | None:
+        """Nothing to keep."""
+        return None
+
+    async def remove(self, address: bytes, ref: str) -> None:
+        """Nothing can be removed."""
+
+    async def speak(self, address: bytes, language: Language) -> None:
+        """There are no menus."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import takewhile
 from typing import Any, Final, NewType
 
-from bot.channels import Message, TryAgain
+from bot.channels import Message, Plain, TryAgain
 from bot.store import EffectId
 
 Visit = NewType("Visit", str)
@@ -116,7 +116,7 @@ def _answer_ack(ack: asyncio.Future[bool], seen: bool) -> None:
         ack.set_result(seen)
 
 
-class BrowserChannel:
+class BrowserChannel(Plain):
     """Sends to the pages that are open in this process; a message nobody saw is held."""
 
     name = "browser"
@@ -128,7 +128,9 @@ class BrowserChannel:
         self._most = most
         self._live: dict[Visit, Live] = {}
 
-    async def send(self, address: bytes, messages: Sequence[Message]) -> None:
+    async def send(
+        self, address: bytes, messages: Sequence[Message], way: bytes | None = None
+    ) -> None:
         """Put messages on the visit's stream and wait until the page has shown them; TryAgain
         (held) when it is not open or does not say so. A repeated id is invisible there."""
         visit = visit_of(address)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from bot.channels import Link, Message
+from bot.channels import Link, Message, Plain
 from bot.conversation.model import Language
 from bot.text import Texts
 
@@ -35,7 +35,7 @@ def render(message: Message, texts: Texts) -> str:
     return "\n".join(lines) + "\n"
 
 
-class TerminalChannel:
+class TerminalChannel(Plain):
     """Prints. Keeps the last ticket it was given, for `/hash`."""
 
     name: Final = "terminal"
@@ -47,7 +47,9 @@ class TerminalChannel:
         self.ticket: str | None = None
         self.language: Language | None = None
 
-    async def send(self, address: bytes, messages: Sequence[Message]) -> None:
+    async def send(
+        self, address: bytes, messages: Sequence[Message], way: bytes | None = None
+    ) -> None:
         """Print each message."""
         for message in messages:
             self.ticket = next(map(_ticket, filter(_app, message.links)), self.ticket)

@@ -33,16 +33,21 @@ from bot.conversation.model import (
     News,
     NodeId,
     Opened,
+    Remove,
     Said,
     Send,
+    Speak,
     State,
     TooLong,
+    Unsent,
     Withdraw,
 )
 from bot.conversation.table import Ask, Line, Option
 from bot.conversation.walk import HOME, START, Step, ask_again, enter, question, send, take
 
 MISSES: Final = 2
+UNSENT: Final = 8
+"""How many messages taken back are remembered, for those that arrive late."""
 
 _ALWAYS: Final = frozenset[Command]({"stop", "delete", "language", "person", "status"})
 _COMMANDS: Final[dict[Command, NodeId]] = {
@@ -55,8 +60,15 @@ _COMMANDS: Final[dict[Command, NodeId]] = {
 _PEOPLE: Final = Button(MessageId("home.people"), NodeId("home"), "people")
 
 
-def step(state: State, event: Event) -> Step:  # noqa: PLR0911  # one line an event
+def step(state: State, event: Event) -> Step:
     """The turn that this event makes."""
+    done = _step(state, event)
+    if done.state.language and done.state.language != state.language:
+        return Step(done.state, (*done.effects, Speak(done.state.language)))
+    return done
+
+
+def _step(state: State, event: Event) -> Step:  # noqa: PLR0911  # one line an event
     match event:
         case Said():
             return _said(state, event)
@@ -65,7 +77,9 @@ def step(state: State, event: Event) -> Step:  # noqa: PLR0911  # one line an ev
         case Opened():
             return _opened(state, event)
         case Media():
-            return _refused(_awake(state), "media", event.at)
+            return _media(_awake(state), event)
+        case Unsent():
+            return Step(replace(state, unsent=(*state.unsent, event.ref)[-UNSENT:]))
         case TooLong():
             return _refused(_awake(state), "too_long", event.at)
         case Hashed():
@@ -119,6 +133,15 @@ def _pick(state: State, node: Ask, option: Option, at: datetime) -> Step:
 
 def _talk_now(state: State, at: datetime) -> Step:
     return enter(state, NodeId("ask.talk_now"), at)
+
+
+def _media(state: State, event: Media) -> Step:
+    """Never fetched: removed where that is possible, and answered once an album."""
+    remove = (Remove(event.ref),) if event.ref else ()
+    if event.album and event.album == state.album:
+        return Step(state, remove)
+    done = _refused(replace(state, album=event.album), "media", event.at)
+    return Step(done.state, (*remove, *done.effects))
 
 
 def _refused(state: State, words: str, at: datetime) -> Step:

@@ -79,6 +79,8 @@ class Typed:
 
     at: datetime
     text: str = field(repr=False)
+    ref: str | None = field(default=None, repr=False)
+    """The platform's id of the message, to obey an unsend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,24 @@ class Chose:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Something that is not text was sent into the chat. It was not fetched."""
+    """Something that is not text was sent into the chat. It was not fetched.
+
+    `ref` is the platform's id of the message, to remove it; messages of one `album` are answered
+    once.
+    """
 
     at: datetime
     kind: Literal["image", "video", "file", "voice", "sticker", "location"]
+    ref: str | None = field(default=None, repr=False)
+    album: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """The person took a message back, perhaps before it arrived here."""
+
+    at: datetime
+    ref: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +181,7 @@ class Gone:
     at: datetime
 
 
-Event = Said | Opened | Chose | Media | TooLong | Hashed | CaseChecked | News | Due | Gone
+Event = Said | Opened | Chose | Media | Unsent | TooLong | Hashed | CaseChecked | News | Due | Gone
 Inbound = Typed | Event
 
 # ---------------------------------------------------------------- what is to be done
@@ -252,6 +268,20 @@ class Follow:
 
 
 @dataclass(frozen=True, slots=True)
+class Remove:
+    """Take a message of the person's out of the chat, where the platform allows it."""
+
+    ref: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """The chat's menus and commands in this language, where the platform has any."""
+
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Ring once at a time."""
 
@@ -269,7 +299,18 @@ class Hush:
     """Drop whatever of this conversation still waits to be sent (C9, stop)."""
 
 
-Effect = Send | CheckCase | Withdraw | KeepCase | Follow | SetTimer | CancelTimers | Hush
+Effect = (
+    Send
+    | CheckCase
+    | Withdraw
+    | KeepCase
+    | Follow
+    | Remove
+    | Speak
+    | SetTimer
+    | CancelTimers
+    | Hush
+)
 
 # ---------------------------------------------------------------- what is known
 
@@ -302,6 +343,8 @@ class State:
     purpose: Purpose | None = None
     leaving: bool = False
     news: bool = False
+    unsent: tuple[str, ...] = ()
+    album: str | None = None
 
     @property
     def speaks(self) -> Language:

@@ -105,6 +105,8 @@ class Pending:
     id: EffectId
     body: bytes = field(repr=False)
     attempt: int
+    way: bytes | None = field(default=None, repr=False)
+    """How it went out before (`Store.attempt`); those of one way went out together."""
 
 
 class StoreError(Exception):
@@ -152,8 +154,17 @@ class Store(Protocol):
         """These effects are done; forget them."""
         ...
 
-    async def retry(self, conversation: ConversationId, id: EffectId, at: datetime | None) -> None:
-        """This effect failed: once more at a time, or (None) held until the next inbound event."""
+    async def attempt(
+        self, conversation: ConversationId, ids: Sequence[EffectId], way: bytes
+    ) -> None:
+        """These messages go out now, together and in this way; kept before the first try, so that
+        a repeat is the same request."""
+        ...
+
+    async def retry(
+        self, conversation: ConversationId, ids: Sequence[EffectId], at: datetime | None
+    ) -> None:
+        """These failed: once more at a time, or (None) held until the next inbound event."""
         ...
 
     async def forget_address(self, conversation: ConversationId) -> None:
@@ -275,6 +286,13 @@ class Registry(Protocol):
     async def register(self, digest: bytes, items: Sequence[Item], now: datetime) -> Registered:
         """Use the ticket, open (or grow) its case, list its hashes, and tell its conversation
         (`Hashed`), all in one transaction. TicketRefused or TooManyImages writes nothing."""
+        ...
+
+    async def renew(
+        self, conversation: ConversationId, digest: bytes, now: datetime
+    ) -> Ticket | None:
+        """A new ticket in place of the conversation's newest that can still be used; None without
+        one. Only the new one can be used from then on."""
         ...
 
     async def check_pin(self, number: str, pin: str, now: datetime) -> PinResult:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, cast
 
@@ -35,6 +35,8 @@ _SECOND: Final = 1_000_000
 
 _ISSUE = "insert into ticket values (?, ?, ?, ?, ?, null) on conflict do nothing"
 _TICKET = "select conversation, list, number, expires_at, used_at from ticket where digest = ?"
+_NEWEST = """select digest from ticket where conversation = ? and used_at is null
+  and expires_at > ? order by expires_at desc limit 1"""
 _USE = "update ticket set used_at = ? where digest = ?"
 _OPEN = """insert into cases(id, number_digest, number, list, status, created_at, pin)
   values (?, ?, ?, ?, 'Active', ?, ?) on conflict(number_digest) do nothing"""
@@ -80,11 +82,31 @@ class Ledger(Part):
 
     async def issue(self, ticket: Ticket) -> None:
         """Keep a ticket; issuing the same digest again changes nothing."""
+        row = self._ticket_row(ticket)
+        await self._engine.write(lambda db: db.execute(_ISSUE, row))
+
+    def _ticket_row(self, ticket: Ticket) -> tuple[object, ...]:
         number = ticket.number and self._vault.seal(
             f"ticket.number|{ticket.digest.hex()}", ticket.number.encode()
         )
-        row = (ticket.digest, ticket.conversation, ticket.list, number, micros(ticket.expires_at))
-        await self._engine.write(lambda db: db.execute(_ISSUE, row))
+        expires_at = micros(ticket.expires_at)
+        return ticket.digest, ticket.conversation, ticket.list, number, expires_at
+
+    async def renew(
+        self, conversation: ConversationId, digest: bytes, now: datetime
+    ) -> Ticket | None:
+        """A new ticket in place of the conversation's newest that can still be used, or None."""
+
+        def job(db: Connection) -> Ticket | None:
+            row = db.execute(_NEWEST, (conversation, micros(now))).fetchone()
+            if row is None:
+                return None
+            renewed = replace(self._usable(db, row[0], now), digest=digest)
+            db.execute(_USE, (micros(now), row[0]))
+            db.execute(_ISSUE, self._ticket_row(renewed))
+            return renewed
+
+        return await self._engine.write(job)
 
     async def look(self, digest: bytes, now: datetime) -> Ticket:
         """The ticket, when it can be used now; else TicketRefused."""

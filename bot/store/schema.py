@@ -37,7 +37,7 @@ _TURNS: Final = (
       seq integer primary key autoincrement, id text not null,
       conversation blob not null references conversation(id) on delete cascade,
       due_at integer, attempt integer not null default 0, body blob not null,
-      said integer not null, unique (conversation, id)
+      said integer not null, way blob, unique (conversation, id)
     ) strict""",
     "create index outbox_order on outbox(conversation, said, seq)",
     """create table timer (
@@ -102,6 +102,7 @@ _LEDGER: Final = (
       expires_at integer not null, used_at integer
     ) strict, without rowid""",
     "create index ticket_expires on ticket(expires_at)",
+    "create index ticket_conversation on ticket(conversation, expires_at)",
 )
 
 # Sealed once with the vault that belongs to this file: other keys are noticed at opening.

@@ -51,9 +51,9 @@ _WAITING = """select seq, event, body from inbox
   where conversation = ? and parked = 0 order by seq limit ?"""
 _RUNG = "select name from timer where conversation = ? and due_at <= ? order by due_at, name"
 _WHERE = "select channel, address from conversation where id = ?"
-_PENDING = """select id, body, attempt from outbox
+_PENDING = """select id, body, attempt, way from outbox
   where conversation = :id and said = 0 and due_at <= :at order by seq limit :most"""
-_SAYING = """select id, body, attempt, due_at from outbox
+_SAYING = """select id, body, attempt, way, due_at from outbox
   where conversation = :id and said = 1 order by seq limit :most"""
 
 _MOVE = "update conversation set state = ?, version = version + 1 where id = ? and version = ?"
@@ -70,6 +70,7 @@ _PLAN = """insert into outbox(id, conversation, due_at, body, said)
   on conflict(conversation, id) do nothing"""
 _SETTLE = "delete from outbox where conversation = ? and id = ?"
 _RETRY = "update outbox set attempt = attempt + 1, due_at = ? where conversation = ? and id = ?"
+_ATTEMPT = "update outbox set way = ? where conversation = ? and id = ?"
 _FORGET = "update conversation set address = null where id = ?"
 _PARKED = "select count(*) from inbox where parked = 1"
 
@@ -178,26 +179,40 @@ class Turns(Part):
         channel, sealed = db.execute(_WHERE, (id,)).fetchone()
         wanted = {"id": id, "at": at, "most": _PENDING_MOST}
         rows = db.execute(_PENDING, wanted).fetchall()
-        for effect, body, attempt, due_at in db.execute(_SAYING, wanted) if sealed else ():
+        for *row, due_at in db.execute(_SAYING, wanted) if sealed else ():
             if due_at is None or due_at > at:
                 break
-            rows.append((effect, body, attempt))
+            rows.append(row)
         address = self._vault.open(_place("conversation.address", id), sealed) if sealed else b""
         return Bundle(id, channel, address, tuple(self._pending(id, *row) for row in rows))
 
-    def _pending(self, id: ConversationId, effect: str, body: bytes, attempt: int) -> Pending:
+    def _pending(
+        self, id: ConversationId, effect: str, body: bytes, attempt: int, way: bytes | None
+    ) -> Pending:
         plain = self._vault.open(_effect_place(id, effect), body)
-        return Pending(EffectId(effect), plain, attempt)
+        went = way and self._vault.open(_way_place(id, effect), way)
+        return Pending(EffectId(effect), plain, attempt, went)
 
     async def settle(self, conversation: ConversationId, ids: Sequence[EffectId]) -> None:
         """These effects are done; forget them."""
         rows = [(conversation, id) for id in ids]
         await self._change(conversation, lambda db: db.executemany(_SETTLE, rows))
 
-    async def retry(self, conversation: ConversationId, id: EffectId, at: datetime | None) -> None:
+    async def attempt(
+        self, conversation: ConversationId, ids: Sequence[EffectId], way: bytes
+    ) -> None:
+        """These messages go out now, together and in this way."""
+        rows = [
+            (self._vault.seal(_way_place(conversation, id), way), conversation, id) for id in ids
+        ]
+        await self._engine.write(lambda db: db.executemany(_ATTEMPT, rows))
+
+    async def retry(
+        self, conversation: ConversationId, ids: Sequence[EffectId], at: datetime | None
+    ) -> None:
         """Once more at a time, or (None) held until the next inbound event."""
-        row = (None if at is None else micros(at), conversation, id)
-        await self._change(conversation, lambda db: db.execute(_RETRY, row))
+        rows = [(None if at is None else micros(at), conversation, id) for id in ids]
+        await self._change(conversation, lambda db: db.executemany(_RETRY, rows))
 
     async def forget_address(self, conversation: ConversationId) -> None:
         """Drop the address and every message waiting to be sent."""
@@ -266,6 +281,10 @@ def _set_timers(db: Connection, id: ConversationId, turn: Turn) -> None:
 
 def _place(column: str, row: bytes) -> str:
     return f"{column}|{row.hex()}"
+
+
+def _way_place(conversation: ConversationId, effect: str) -> str:
+    return f"outbox.way|{conversation.hex()}|{effect}"
 
 
 def _effect_place(conversation: ConversationId, effect: str) -> str:
