@@ -14,6 +14,7 @@ Event = Literal[
     "stopped",
     "turn_parked",
     "send_failed",
+    "store_failed",
     "effect_failed",
     "sweep",
     "keys_made",

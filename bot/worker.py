@@ -7,7 +7,7 @@ at any point repeats the same keys.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import Final, cast
@@ -66,6 +66,7 @@ from bot.voice import Asked, Voice
 
 BATCH: Final = 50
 POLL: Final = 0.15
+PAUSE: Final = 1.0
 SWEEP: Final = timedelta(minutes=1)
 DAY_BEGINS: Final = time(9)
 DAY_ENDS: Final = time(20)
@@ -87,6 +88,13 @@ def next_daytime(at: datetime, zone: ZoneInfo) -> datetime:
 
 def _ref(event: Inbound) -> str | None:
     return event.ref if isinstance(event, Typed | Media) else None
+
+
+def _first(claimed: Claimed) -> Claimed:
+    """The claim of what comes first alone, to find out what it is that fails."""
+    if claimed.waiting:
+        return replace(claimed, waiting=claimed.waiting[:1], rung=())
+    return replace(claimed, rung=claimed.rung[:1])
 
 
 def _together(sends: Sequence[tuple[Pending, Send]]) -> list[list[tuple[Pending, Send]]]:
@@ -118,17 +126,27 @@ class Worker:
         self._awake.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. A store that cannot be written for a while ends nothing."""
         try:
             while True:
-                self._awake.clear()
-                if not await self.turns():
-                    await self._sweep()
-                    await self._start_sends()
-                    await self._rest()
+                try:
+                    await self._round()
+                except Exception as error:  # a full disk, say: the next round may do
+                    await self._pause(error)
         finally:
             for task in self._busy.values():
                 task.cancel()
+
+    async def _round(self) -> None:
+        self._awake.clear()
+        if not await self.turns():
+            await self._sweep()
+            await self._start_sends()
+            await self._rest()
+
+    async def _pause(self, error: Exception) -> None:
+        log("store_failed", **where(error))
+        await asyncio.sleep(PAUSE)
 
     async def drain(self) -> None:
         """Work until nothing is left to do now (for a door that reads its own lines)."""
@@ -160,6 +178,9 @@ class Worker:
         try:
             turn = self._planned(claimed)
         except Exception as error:  # a poison event is set aside, the rest goes on
+            if len(claimed.waiting) + len(claimed.rung) > 1:
+                await self._turn(_first(claimed))
+                return
             log("turn_parked", channel=claimed.channel, **where(error))
             await self.store.park(claimed)
             return
@@ -214,18 +235,31 @@ class Worker:
 
     async def _carry_out(self, bundle: Bundle) -> None:
         """What is to be done, then what is to be said; one that fails is tried again later."""
-        decoded = [(pending, decode_effect(pending.body)) for pending in bundle.effects]
-        sends = [(pending, effect) for pending, effect in decoded if isinstance(effect, Send)]
         try:
+            decoded = await self._decoded(bundle)
+            sends = [(pending, effect) for pending, effect in decoded if isinstance(effect, Send)]
             for pending, effect in decoded:
                 if not isinstance(effect, Send):
                     await self._do(bundle, pending, effect)
             for together in _together(sends):
                 if not await self._send(bundle, together):
                     break
+        except Exception as error:  # what went out cannot be settled now: no storm of repeats
+            await self._pause(error)
         finally:
             del self._busy[bundle.conversation]
             self.wake()
+
+    async def _decoded(self, bundle: Bundle) -> list[tuple[Pending, Effect]]:
+        """The effects up to the first that this Sala does not know, which is tried again later."""
+        decoded: list[tuple[Pending, Effect]] = []
+        for pending in bundle.effects:
+            try:
+                decoded.append((pending, decode_effect(pending.body)))
+            except Exception as error:
+                await self._failed(bundle, [pending], error)
+                break
+        return decoded
 
     async def _do(self, bundle: Bundle, pending: Pending, effect: Effect) -> None:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bot.cases.hashes import Hash, Item
-from bot.channels import Message, SendError
+from bot.channels import Message, Plain, SendError
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Chose, Inbound, Language, NodeId, Opened, Typed
 from bot.store import Arrival, ConversationId, Partner, Registered
@@ -34,7 +34,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-class Door:
+class Door(Plain):
     """Records what is sent. `fails` are raised by the next sends; `during` runs before each."""
 
     def __init__(self, *, wakes: bool = False) -> None:
@@ -45,7 +45,9 @@ class Door:
         self.during: Callable[[], Awaitable[None]] | None = None
         self.kills = False
 
-    async def send(self, address: bytes, messages: Sequence[Message]) -> None:
+    async def send(
+        self, address: bytes, messages: Sequence[Message], way: bytes | None = None
+    ) -> None:
         if self.during:
             await self.during()
         error = self.fails.pop(0) if self.fails else None

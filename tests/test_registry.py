@@ -323,3 +323,19 @@ def test_numbers_that_are_nobodys_change_nothing(tmp_path: Path) -> None:
         assert dump(tmp_path) == before
 
     play(tmp_path, story)
+
+
+def test_a_renewed_ticket_takes_the_place_of_the_newest_open_one(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        old = ticket()
+        assert await store.renew(old.conversation, b"n" * 16, NOW) is None
+        await store.issue(old)
+        renewed = await store.renew(old.conversation, b"n" * 16, NOW)
+        assert renewed is not None
+        assert (renewed.list, renewed.expires_at) == (old.list, old.expires_at)
+        with pytest.raises(TicketRefused, match="used"):
+            await store.look(old.digest, NOW)
+        assert (await store.look(b"n" * 16, NOW)).conversation == old.conversation
+        assert await store.renew(BOB, b"m" * 16, NOW) is None
+
+    play(tmp_path, story)
