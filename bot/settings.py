@@ -24,6 +24,26 @@ class Unsafe(SettingsError):
 
 
 @dataclass(frozen=True, slots=True)
+class LineSettings:
+    """A LINE Official Account; `liff` and `login_channel` belong to its LINE Login channel."""
+
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    liff: str = ""
+    login_channel: str = ""
+    api: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """A Telegram bot, by webhook or by long polling."""
+
+    token: str = field(repr=False)
+    polling: bool = False
+    api: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator decided. Every field is a line of .env.example."""
 
@@ -40,6 +60,8 @@ class Settings:
     legal_basis: str = ""
     impact_assessment: str = ""
     retention_months: int = 24
+    line: "LineSettings | None" = None
+    telegram: "TelegramSettings | None" = None
 
     @property
     def database(self) -> Path:
@@ -83,7 +105,38 @@ def _settings(said: Mapping[str, str]) -> Settings:
         legal_basis=said.get("SALA_LEGAL_BASIS", ""),
         impact_assessment=said.get("SALA_IMPACT_ASSESSMENT", ""),
         retention_months=_number(said, "SALA_RETENTION_MONTHS", 24, 1, 120),
+        line=_line(said),
+        telegram=_telegram(said),
     )
+
+
+def _line(said: Mapping[str, str]) -> LineSettings | None:
+    secret, token = said.get("SALA_LINE_SECRET", ""), said.get("SALA_LINE_TOKEN", "")
+    if not secret and not token:
+        return None
+    if not (secret and token):
+        raise SettingsError("LINE needs both SALA_LINE_SECRET and SALA_LINE_TOKEN.")
+    liff, login = said.get("SALA_LINE_LIFF", ""), said.get("SALA_LINE_LOGIN_CHANNEL", "")
+    if bool(liff) != bool(login):
+        raise SettingsError("LIFF needs both SALA_LINE_LIFF and SALA_LINE_LOGIN_CHANNEL.")
+    return LineSettings(secret, token, liff, login, _loopback(said, "SALA_LINE_API"))
+
+
+def _telegram(said: Mapping[str, str]) -> TelegramSettings | None:
+    way, token = said.get("SALA_TELEGRAM", "webhook"), said.get("SALA_TELEGRAM_TOKEN", "")
+    if way not in {"webhook", "polling"}:
+        raise SettingsError("SALA_TELEGRAM is webhook or polling.")
+    if not token:
+        return None
+    return TelegramSettings(token, way == "polling", _loopback(said, "SALA_TELEGRAM_API"))
+
+
+def _loopback(said: Mapping[str, str], name: str) -> str:
+    """Another base address for a platform's API, which may only be this machine."""
+    address = said.get(name, "").rstrip("/")
+    if address and urlsplit(address).hostname not in LOOPBACK:
+        raise Unsafe(f"{name} is for tests on this machine: leave it empty for the real platform.")
+    return address
 
 
 def _refuse_unsafe(settings: Settings) -> None:
