@@ -14,8 +14,8 @@ from babel.messages.mofile import read_mo
 
 from bot.conversation.model import LANGUAGES, Language
 
-DOMAINS: Final = ("chat", "door", "miniapp", "terminal")
-"""What Sala says in any chat; the browser's chat page; the hashing page; the terminal."""
+DOMAINS: Final = ("chat", "door", "line", "miniapp", "telegram", "terminal")
+"""What Sala says in any chat; then the words of each door and of the hashing page."""
 
 _HERE: Final = Path(__file__).resolve().parent
 _PLACES: Final = (_HERE / "locales", _HERE.parent / "locales")
