@@ -1,7 +1,8 @@
 """A talk through a recording door, on a store on disk, with a clock that is moved by hand."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -169,3 +170,14 @@ def play(folder: Path, story: Callable[[Talk], Awaitable[None]], door: Door | No
             await talk.store.close()
 
     asyncio.run(told())
+
+
+@asynccontextmanager
+async def working(talk: Talk) -> AsyncIterator[None]:
+    """The worker goes round by itself while the block lasts."""
+    task = asyncio.create_task(talk.worker.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,14 +1,18 @@
 """The worker: what is committed, sent, repeated, held, dropped and parked, and when."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.channels import TryAgain, Unreachable
-from bot.conversation.model import Gone, Opened, Typed
-from bot.store import ConversationId
-from tests.talking import Killed, Talk, play
+from bot.conversation.codec import encode_state
+from bot.conversation.model import Gone, Opened, State, Typed
+from bot.store import ConversationId, EffectId, Planned, Turn
+from tests.talking import Killed, Talk, play, until, working
 
 LOOKING = "he is looking at my phone right now"
 BOB = ConversationId(b"b" * 16)
@@ -188,6 +192,70 @@ def test_a_send_that_breaks_is_tried_again_later_and_each_time_later(tmp_path: P
         talk.door.during = None
         await talk.works_later(seconds=64)
         assert talk.heard("hello") == 1
+
+    play(tmp_path, story)
+
+
+def test_an_effect_of_a_newer_sala_is_kept_and_holds_up_nobody_else(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        await talk.arrives(b"by a newer Sala")
+        [claim] = await talk.store.claim(["door"], talk.now, 9)
+        newer = Planned(EffectId("1"), b'{"v":99,"t":"Send"}', talk.now)
+        await talk.store.commit(claim, Turn(encode_state(State()), (newer,)))
+        await talk.arrives(Opened(talk.now, "en"), who=BOB)
+        await talk.work()
+        assert talk.heard("hello") == 1
+        [bundle] = await talk.store.due(["door"], talk.now + timedelta(minutes=15), 9)
+        assert [one.id for one in bundle.effects] == ["1"]
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- the loop
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """No file may grow past the size that the database's log has now."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = (folder / "sala.db-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+def test_a_full_disk_ends_nothing_and_nothing_is_sent_before_it_can_be_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def story(talk: Talk) -> None:
+        async def refused() -> bool:
+            return "store_failed" in capsys.readouterr().err
+
+        async def answered() -> bool:
+            return await talk.store.claim(["door"], talk.now, 9) == [] and talk.heard("hello") == 1
+
+        await talk.arrives(Opened(talk.now, "en"))
+        with full_disk(tmp_path):
+            async with working(talk):
+                await until(refused)
+        assert talk.door.sent == []
+        async with working(talk):
+            await until(answered)
+
+    play(tmp_path, story)
+
+
+def test_the_worker_takes_up_what_arrives_while_it_goes_round(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        async def greeted() -> bool:
+            return await talk.store.parked() == 0 and talk.heard("ask.phone") == 1
+
+        async with working(talk):
+            await talk.arrives(Opened(talk.now, "en"))
+            talk.worker.wake()
+            await until(greeted)
 
     play(tmp_path, story)
 
