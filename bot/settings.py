@@ -95,7 +95,7 @@ def _settings(said: Mapping[str, str]) -> Settings:
         host=said.get("SALA_HOST", "127.0.0.1"),
         port=port,
         data_dir=data_dir,
-        public_url=said.get("SALA_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/"),
+        public_url=_address(said, "SALA_PUBLIC_URL", f"http://127.0.0.1:{port}"),
         key_file=Path(said.get("SALA_KEY_FILE", data_dir / "keys")),
         own_keys="SALA_KEY_FILE" in said,
         exit_url=said.get("SALA_EXIT_URL", DULL),
@@ -131,9 +131,18 @@ def _telegram(said: Mapping[str, str]) -> TelegramSettings | None:
     return TelegramSettings(token, way == "polling", _loopback(said, "SALA_TELEGRAM_API"))
 
 
+def _address(said: Mapping[str, str], name: str, default: str = "") -> str:
+    address = said.get(name, default).rstrip("/")
+    try:
+        urlsplit(address)
+    except ValueError:
+        raise SettingsError(f"{name} is no web address.") from None
+    return address
+
+
 def _loopback(said: Mapping[str, str], name: str) -> str:
     """Another base address for a platform's API, which may only be this machine."""
-    address = said.get(name, "").rstrip("/")
+    address = _address(said, name)
     if address and urlsplit(address).hostname not in LOOPBACK:
         raise Unsafe(f"{name} is for tests on this machine: leave it empty for the real platform.")
     return address
@@ -186,7 +195,7 @@ def _number(said: Mapping[str, str], name: str, default: int, low: int, high: in
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise SettingsError("SALA_TIMEZONE is no known time zone, such as Asia/Bangkok.") from None
 
 

@@ -208,7 +208,13 @@ def _lines(voice: Voice, asked: Asked, need: Need) -> list[str]:
     country = asked.send.country
     if country is None:
         return emergency_card(voice.texts, asked.language, _today(asked))
-    return [_entry(voice, asked, line) for line in choose(country, need, _today(asked))]
+    return _entries(voice, asked, country, need)
+
+
+def _entries(voice: Voice, asked: Asked, country: Country, need: Need) -> list[str]:
+    """A country's own lines; what serves everywhere stands in the directory below them."""
+    found = () if country == "ZZ" else choose(country, need, _today(asked))
+    return [_entry(voice, asked, line) for line in found]
 
 
 def _directory(voice: Voice, asked: Asked, need: Need) -> list[str]:
@@ -232,7 +238,8 @@ async def _emergency_line(voice: Voice, asked: Asked) -> Shown:
     """The number alone, without a word beside it (C9)."""
     countries = [asked.send.country] if asked.send.country else LIKELY[asked.language]
     found = (emergency(country, _today(asked)) for country in countries)
-    return Shown((" · ".join(dict.fromkeys(line.number for line in found if line)),))
+    numbers = " · ".join(dict.fromkeys(line.number for line in found if line))
+    return Shown((numbers,) if numbers else ())
 
 
 async def _child_lines(voice: Voice, asked: Asked) -> Shown:
@@ -245,11 +252,7 @@ async def _people(voice: Voice, asked: Asked) -> Shown:
 
 def _people_who_answer(voice: Voice, asked: Asked, need: Need) -> Shown:
     countries = [asked.send.country] if asked.send.country else LIKELY[asked.language]
-    lines = [
-        _entry(voice, asked, line)
-        for country in countries
-        for line in choose(country, need, _today(asked))
-    ]
+    lines = [entry for country in countries for entry in _entries(voice, asked, country, need)]
     nothing = [] if lines else [voice.say(asked, "show.people.none")]
     return Shown(("\n".join([*nothing, *lines, *_directory(voice, asked, need)]),))
 

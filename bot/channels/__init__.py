@@ -38,6 +38,10 @@ class Message:
     preview: str
     choices: tuple[Choice, ...] = ()
     links: tuple[Link, ...] = ()
+    calls: tuple[Link, ...] = ()
+    """`tel:` links of help lines, for doors that can dial; the numbers stand in the text too."""
+    alone: bool = False
+    """What was said before should leave the screen, where the door can do that (C9)."""
     language: Language = "en"
 
 

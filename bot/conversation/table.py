@@ -60,6 +60,8 @@ class Ask:
     slot: Slot | None = None
     aside: bool = False
     says: tuple[tuple[str, str], ...] = ()
+    exact: bool = False
+    """Only the label itself, its number, or a plain yes or no answers: nothing is read into it."""
 
     def option(self, value: str | None) -> Option | None:
         """The option of this value, if there is one."""
@@ -111,6 +113,7 @@ def ask(  # the fields of a question, each named at the call
     when: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     says: Mapping[str, str] | None = None,
+    exact: bool = False,
 ) -> Ask:
     """An Ask; `options` maps a value to the node it leads to, its label's id is `<id>.<value>`."""
     made = tuple(
@@ -123,7 +126,7 @@ def ask(  # the fields of a question, each named at the call
         for value, then in options.items()
     )
     said = tuple((says or {}).items())
-    return Ask(NodeId(id), tuple(line(one) for one in lines or (id,)), made, slot, aside, said)
+    return Ask(NodeId(id), tuple(line(one) for one in lines or (id,)), made, slot, aside, said, exact)
 
 
 def decide(id: str, rule: str, to: Mapping[str, str]) -> Decide:

@@ -35,6 +35,7 @@ INTAKE = (
             "friend": "who.kind",
             "other": "who.kind",
         },
+        exact=True,
     ),
     ask(
         "ask.other",
@@ -73,6 +74,7 @@ INTAKE = (
         "ask.age",
         "ask.age.{voice}",
         slot="age",
+        exact=True,
         options={"under18": "image.kind", "adult": "image.kind", "unsure": "image.kind"},
     ),
     ask(

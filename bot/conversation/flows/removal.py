@@ -51,6 +51,7 @@ REMOVAL = (
         Line("consent.{list}", show="operator"),
         slot="consent",
         options={"yes": "may_hash", "no": "consent.later"},
+        exact=True,
     ),
     tell("consent.later", Line("consent.later", show="official"), then="home"),
     decide("may_hash", "may_hash", {"yes": "app", "no": "home"}),

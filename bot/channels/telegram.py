@@ -1,0 +1,286 @@
+"""The Telegram door: private chats with a bot, by webhook or by long polling.
+
+Nothing that is not text is fetched or kept; what was sent into the chat is removed there.
+"""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from telegram import BotCommandScopeChat, LinkPreviewOptions, MenuButtonCommands
+from telegram.error import BadRequest, Forbidden, TelegramError
+
+from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
+from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
+from bot.channels.telegram_pace import Pace, Sleep
+from bot.channels.telegram_page import Page, page_routes
+from bot.channels.telegram_setup import commands
+from bot.channels.telegram_wire import (
+    ALLOWED,
+    Heard,
+    Manner,
+    Outgoing,
+    address_of,
+    chat_of,
+    key_of,
+    parse,
+    render,
+)
+from bot.conversation.codec import encode_inbound
+from bot.conversation.model import Language
+from bot.log import log, where
+from bot.settings import TelegramSettings
+from bot.store import Arrival, ConversationId, StoreError
+from bot.text import Texts
+
+__all__ = ["TelegramChannel", "TelegramDoor", "poll", "routes"]
+
+MOST: Final = 1_000_000
+"""Bytes of a webhook's body."""
+POLL: Final = 50
+"""Seconds that a long poll stays open."""
+LONGEST_PAUSE: Final = 60.0
+_SECRET: Final = "x-telegram-bot-api-secret-token"  # noqa: S105  # a header's name
+_GONE: Final = "chat not found"
+
+
+# ---------------------------------------------------------------- sending
+
+
+class TelegramChannel(Plain):
+    """Sends to private chats. Close it when the loop ends."""
+
+    name: Final = "telegram"
+    wakes: Final = True
+
+    def __init__(
+        self,
+        settings: TelegramSettings,
+        texts: Texts,
+        public_url: str,
+        clock: Callable[[], datetime],
+        pace: Pace | None = None,
+        http: TelegramHttp | None = None,
+    ) -> None:
+        page = f"{public_url}/telegram/app" if public_url.startswith("https:") else None
+        self._manner = Manner(texts, page)
+        self._http = http or TelegramHttp()
+        self.bot = make_bot(settings, self._http)
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._asides: set[asyncio.Task[None]] = set()
+
+    async def send(
+        self, address: bytes, messages: Sequence[Message], way: bytes | None = None
+    ) -> None:
+        """One `sendMessage` a message, in order, at Telegram's pace.
+
+        Telegram knows no idempotency key: when the answer is lost, that one message may come twice.
+        """
+        chat = chat_of(address)
+        for sent, message in enumerate(messages):
+            for part in render(message, self._manner):
+                await self._pace.turn(chat)
+                with self._judged(sent):
+                    await self._say(chat, part)
+
+    async def _say(self, chat: int, part: Outgoing) -> None:
+        await self.bot.send_message(
+            chat_id=chat,
+            text=part.text,
+            reply_markup=part.keyboard,
+            disable_notification=part.silent,
+            protect_content=part.protected,
+            # Nobody's server is to open an address from this chat.
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
+        )
+
+    async def remove(self, address: bytes, ref: str) -> None:
+        """Delete a message of the person's; one that is gone or older than 48 hours is done."""
+        await self._once(self.bot.delete_message(chat_of(address), int(ref)))
+
+    async def speak(self, address: bytes, language: Language) -> None:
+        """This chat's commands in this language, behind the menu button."""
+        chat = chat_of(address)
+        said = commands(self._manner.texts, language)
+        await self._once(self.bot.set_my_commands(said, scope=BotCommandScopeChat(chat)))
+        await self._once(self.bot.set_chat_menu_button(chat, MenuButtonCommands()))
+
+    async def _once(self, call: Awaitable[bool]) -> None:
+        """What Telegram says no to would get the same answer again."""
+        with self._judged(), suppress(BadRequest):
+            await call
+
+    @contextmanager
+    def _judged(self, sent: int = 0) -> Iterator[None]:
+        """Telegram's errors as ours: blocked, later for this chat alone, or growing waits."""
+        try:
+            yield
+        except TooFast as error:
+            raise TryAgain(sent, self._clock() + timedelta(seconds=error.seconds)) from None
+        except TelegramError as error:
+            gone = isinstance(error, Forbidden) or _GONE in error.message.lower()
+            raise (Unreachable if gone else SendError)(sent) from None
+
+    def acknowledge(self, query: str) -> None:
+        """Tell Telegram that a button was heard; nobody waits for it, and it may fail."""
+        task = asyncio.create_task(self._acknowledge(query))
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+
+    async def _acknowledge(self, query: str) -> None:
+        with suppress(TelegramError):
+            await self.bot.answer_callback_query(query)
+
+    async def updates(self, offset: int | None) -> list[object]:
+        """The updates from `offset` on, as they came; waits for some. TelegramError."""
+        asked = {"timeout": POLL, "allowed_updates": json.dumps(ALLOWED)}
+        since = {} if offset is None else {"offset": offset}
+        # The library's get_updates would log an update that it cannot read.
+        url = f"{self.bot.base_url}/getUpdates?{urlencode(asked | since)}"
+        answer = self._http.parse_json_payload(
+            await self._http.retrieve(url, read_timeout=POLL + 10.0)
+        )
+        updates = answer.get("result")
+        return updates if isinstance(updates, list) else []
+
+    async def close(self) -> None:
+        """Close the line to Telegram."""
+        for task in list(self._asides):
+            task.cancel()
+        await asyncio.gather(*self._asides, return_exceptions=True)
+        await self._http.shutdown()
+
+
+# ---------------------------------------------------------------- the door
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramDoor:
+    """What the door stands on.
+
+    `receive` keeps an arrival durably; `wake` tells the worker that there is work; `renew` gives a
+    conversation's mini-app ticket anew. `secret` is what Telegram shows with each update.
+    """
+
+    channel: TelegramChannel
+    receive: Callable[[Arrival], Awaitable[bool]]
+    conversation_of: Callable[[bytes], ConversationId]
+    clock: Callable[[], datetime]
+    wake: Callable[[], None]
+    renew: Callable[[ConversationId, Language], Awaitable[str | None]]
+    texts: Texts
+    public_url: str
+    settings: TelegramSettings
+    secret: str = field(repr=False)
+
+
+def routes(door: TelegramDoor) -> list[BaseRoute]:
+    """The mini-app's way in, and the webhook unless the bot polls."""
+    page = Page(
+        token=door.settings.token,
+        conversation_of=lambda user: door.conversation_of(key_of(user)),
+        clock=door.clock,
+        renew=door.renew,
+        texts=door.texts,
+        public_url=door.public_url,
+    )
+    webhook = Route("/telegram", partial(_webhook, door), methods=["POST"])
+    return [*page_routes(page), *([] if door.settings.polling else [webhook])]
+
+
+async def _webhook(door: TelegramDoor, request: Request) -> Response:
+    shown = request.headers.get(_SECRET, "").encode()
+    if not door.secret or not hmac.compare_digest(shown, door.secret.encode()):
+        return Response(status_code=403)
+    body = await _body(request)
+    if body is None:
+        return Response(status_code=413)
+    try:
+        await take(door, json.loads(body))
+    except (ValueError, RecursionError):
+        return Response(status_code=400)
+    except StoreError:
+        return Response(status_code=503)
+    return Response(status_code=200)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body; None when it is too long or was cut off."""
+    kept = bytearray()
+    try:
+        async for chunk in request.stream():
+            kept += chunk
+            if len(kept) > MOST:
+                return None
+    except ClientDisconnect:
+        return None
+    return bytes(kept)
+
+
+async def take(door: TelegramDoor, update: object) -> None:
+    """Keep what an update says, durably; then wake the worker. StoreError."""
+    heard = parse(update, door.clock())
+    if heard is None:
+        return
+    for arrival in _arrivals(door, heard):
+        await door.receive(arrival)
+    if heard.query:
+        door.channel.acknowledge(heard.query)
+    door.wake()
+
+
+def _arrivals(door: TelegramDoor, heard: Heard) -> Iterator[Arrival]:
+    conversation = door.conversation_of(key_of(heard.chat))
+    for index, event in enumerate(heard.events):
+        yield Arrival(
+            channel=door.channel.name,
+            event_id=f"{heard.id}.{index}" if index else heard.id,
+            conversation=conversation,
+            address=address_of(heard.chat),
+            body=encode_inbound(event),
+            at=door.clock(),
+        )
+
+
+# ---------------------------------------------------------------- long polling
+
+
+async def poll(door: TelegramDoor, sleep: Sleep = asyncio.sleep) -> None:
+    """Ask for updates until cancelled. One is only passed over once it is kept."""
+    offset: int | None = None
+    failures = 0
+    while True:
+        try:
+            for update in await door.channel.updates(offset):
+                await take(door, update)
+                offset = _after(update, offset)
+            failures = 0
+        except (TelegramError, StoreError) as error:
+            log("effect_failed", channel=door.channel.name, attempt=failures, **where(error))
+            await sleep(_pause(error, failures))
+            failures += 1
+
+
+def _after(update: object, offset: int | None) -> int | None:
+    match update:
+        case {"update_id": int(id)}:
+            return id + 1
+        case _:
+            return offset
+
+
+def _pause(error: Exception, failures: int) -> float:
+    if isinstance(error, TooFast):
+        return float(error.seconds)
+    return min(2.0**failures, LONGEST_PAUSE)

@@ -1,0 +1,244 @@
+"""Telegram's words: an update as what happened, a message as what is sent. Pure.
+
+Limits are those of Bot API 10.1 (core.telegram.org/bots/api).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, WebAppInfo
+
+from bot.cases.number import find_number
+from bot.channels import Link, Message
+from bot.conversation.model import (
+    LANGUAGES,
+    Chose,
+    Gone,
+    Inbound,
+    Language,
+    Media,
+    NodeId,
+    Opened,
+    TooLong,
+    Typed,
+)
+from bot.text import Texts
+
+ALLOWED: Final = ("message", "edited_message", "callback_query", "my_chat_member")
+"""The updates that are asked for."""
+TEXT: Final = 4096
+"""The most of a message, counted in UTF-16 units to be sure."""
+LONGEST: Final = 5_000
+"""The most that is read of a message."""
+NEUTRAL: Final = ("news", "ask.how", "bland", "stopped", "ask.talk_now")
+"""Texts that a lock screen may show as they are (C9, C14)…"""
+PUSHED: Final = ("news", "ask.how")
+"""…and those that nobody is waiting for: only these ring."""
+
+_CHOICE: Final = re.compile(r"([a-z0-9_.]{1,40})=([A-Za-z0-9_.-]{1,20})")
+_START: Final = re.compile(r"/start(@\w+)?(\s|$)")
+_TO_BOT: Final = re.compile(r"(/\w+)@\w+")
+
+Kind = Literal["image", "video", "file", "voice", "sticker", "location"]
+_MEDIA: Final[tuple[tuple[str, Kind], ...]] = (
+    ("photo", "image"), ("live_photo", "image"), ("paid_media", "image"), ("video", "video"),
+    ("animation", "video"), ("video_note", "video"), ("story", "video"), ("document", "file"),
+    ("contact", "file"), ("voice", "voice"), ("audio", "voice"), ("sticker", "sticker"),
+    ("dice", "sticker"), ("game", "sticker"), ("venue", "location"), ("location", "location"),
+    ("poll", "file"), ("checklist", "file"), ("rich_message", "file"),
+)  # fmt: skip
+"""What is not text, by its field. (An animation has a `document` too: the order matters.)"""
+
+
+# ---------------------------------------------------------------- what comes in
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An update of a private chat: what happened there. `query` is a button press to answer."""
+
+    id: str
+    chat: int
+    events: tuple[Inbound, ...]
+    query: str | None = field(default=None, repr=False)
+
+
+def parse(update: object, at: datetime) -> Heard | None:
+    """What an update says; None for what is no private chat's or not asked for. Never raises."""
+    match update:
+        case {"update_id": int(id), "message": {"chat": {"type": "private", "id": int(chat)}} as m}:
+            return Heard(str(id), chat, tuple(_events(m, at)))
+        case {"update_id": int(id), "callback_query": {"id": str(query)} as pressed}:
+            return _pressed(str(id), query, pressed, at)
+        case {
+            "update_id": int(id),
+            "my_chat_member": {
+                "chat": {"type": "private", "id": int(chat)},
+                "new_chat_member": {"status": str(status)},
+            } as changed,
+        }:
+            return Heard(str(id), chat, tuple(_member(status, changed, at)))
+        case _:
+            return None
+
+
+def key_of(chat: int) -> bytes:
+    """What a conversation is known by; in a private chat, the chat's id is the person's."""
+    return b"telegram:%d" % chat
+
+
+def address_of(chat: int) -> bytes:
+    """Where to write to."""
+    return json.dumps({"chat": chat}).encode()
+
+
+def chat_of(address: bytes) -> int:
+    """The chat of an address."""
+    return int(json.loads(address)["chat"])
+
+
+def language_of(code: object) -> Language | None:
+    """One of our languages, from Telegram's `language_code` (an IETF tag)."""
+    if isinstance(code, str):
+        for language in LANGUAGES:
+            if re.match(rf"{language}\b", code.lower()):
+                return language
+    return None
+
+
+def _events(message: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:
+    """Something that is not text may have words below it: they are heard as well."""
+    ref = _ref(message.get("message_id"))
+    kind = next((kind for name, kind in _MEDIA if name in message), None)
+    if kind:
+        album = message.get("media_group_id")
+        yield Media(at, kind, ref, album if isinstance(album, str) else None)
+    words = message.get("caption" if kind else "text")
+    if isinstance(words, str) and words.strip():
+        yield _typed(words, ref, message, at)
+
+
+def _ref(id: object) -> str | None:
+    return str(id) if isinstance(id, int) else None
+
+
+def _typed(words: str, ref: str | None, message: Mapping[str, Any], at: datetime) -> Inbound:
+    if len(words) > LONGEST:
+        return TooLong(at)
+    if _START.match(words):
+        return Opened(at, _language(message))
+    # Half an emoji is valid JSON and no valid text.
+    plain = words.encode("utf-8", "replace").decode()
+    command = _TO_BOT.fullmatch(plain.strip())
+    return Typed(at, command[1] if command else plain, ref)
+
+
+def _pressed(id: str, query: str, pressed: Mapping[str, Any], at: datetime) -> Heard | None:
+    match pressed:
+        case {"message": {"chat": {"type": "private", "id": int(chat)}}}:
+            choice = _CHOICE.fullmatch(str(pressed.get("data")))
+            chose = (Chose(at, NodeId(choice[1]), choice[2]),) if choice else ()
+            return Heard(id, chat, chose, query)
+        case _:
+            return None
+
+
+def _member(status: str, changed: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:
+    """Blocked, or unblocked."""
+    if status in {"kicked", "left"}:
+        yield Gone(at)
+    elif status == "member":
+        yield Opened(at, _language(changed))
+
+
+def _language(said: Mapping[str, Any]) -> Language | None:
+    sender = said.get("from")
+    return language_of(sender.get("language_code")) if isinstance(sender, dict) else None
+
+
+# ---------------------------------------------------------------- what goes out
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How messages are put. `page` opens inside Telegram, which takes https addresses alone."""
+
+    texts: Texts
+    page: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One `sendMessage`."""
+
+    text: str = field(repr=False)
+    keyboard: InlineKeyboardMarkup | None = None
+    silent: bool = True
+    protected: bool = False
+
+
+def render(message: Message, manner: Manner) -> list[Outgoing]:
+    """A message as Telegram takes it, in parts when it is too long; buttons under the last.
+
+    Each part begins with the neutral line that chat lists and lock screens show (C14).
+    """
+    head = message.text.partition("\n\n")[0]
+    plain = head in _said(message, manner, NEUTRAL)
+    before = "" if plain else f"{message.preview}\n\n"
+    parts = split(message.text, TEXT - units(before))
+    silent = head not in _said(message, manner, PUSHED)
+    protected = find_number(message.text) is not None
+    keyboards = [*(None for _ in parts[1:]), _keyboard(message, manner)]
+    return [
+        Outgoing(before + part, keyboard, silent, protected)
+        for part, keyboard in zip(parts, keyboards, strict=True)
+    ]
+
+
+def units(text: str) -> int:
+    """UTF-16 units: an emoji is two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def split(text: str, most: int) -> list[str]:
+    """The text in parts of at most so many units, cut between paragraphs, lines or words."""
+    parts = []
+    while units(text) > most:
+        cut = _cut(text, most)
+        parts.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return [*parts, text]
+
+
+def _cut(text: str, most: int) -> int:
+    fits = len(text.encode("utf-16-le")[: most * 2].decode("utf-16-le", "ignore"))
+    for gap in ("\n\n", "\n", " "):
+        found = text.rfind(gap, fits // 2, fits)
+        if found > 0:
+            return found
+    return fits
+
+
+def _said(message: Message, manner: Manner, ids: tuple[str, ...]) -> set[str]:
+    return {manner.texts.say(id, message.language) for id in ids}
+
+
+def _keyboard(message: Message, manner: Manner) -> InlineKeyboardMarkup | None:
+    links = [button for link in message.links for button in _link(link, message, manner)]
+    choices = [InlineKeyboardButton(one.label, callback_data=one.data) for one in message.choices]
+    rows = [[button] for button in (*links, *choices)]
+    return InlineKeyboardMarkup(rows) if rows else None
+
+
+def _link(link: Link, message: Message, manner: Manner) -> Iterator[InlineKeyboardButton]:
+    if not link.app or manner.page is None:
+        yield InlineKeyboardButton(link.label, url=link.url)
+        return
+    page = WebAppInfo(f"{manner.page}?l={message.language}")
+    yield InlineKeyboardButton(link.label, web_app=page)
+    outside = manner.texts.say("telegram.browser", message.language)
+    yield InlineKeyboardButton(outside, url=link.url)

@@ -1,0 +1,204 @@
+"""Carries committed effects out: what is to be done, then what is to be said, in order.
+
+An effect is settled once it is done; one that fails comes back later under the same id.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from bot.channels import Channel, Message, SendError, TryAgain, Unreachable
+from bot.conversation.codec import (
+    decode_effect,
+    encode_inbound,
+)
+from bot.conversation.model import (
+    CancelTimers,
+    CaseChecked,
+    CheckCase,
+    Effect,
+    Follow,
+    Hush,
+    KeepCase,
+    Remove,
+    Send,
+    SetTimer,
+    Speak,
+    Withdraw,
+)
+from bot.log import log, where
+from bot.store import (
+    WITHDRAW_AFTER,
+    Arrival,
+    Bundle,
+    EffectId,
+    Pending,
+    Registry,
+    Store,
+)
+from bot.voice import Asked, Voice
+
+BATCH: Final = 50
+PAUSE: Final = 1.0
+FIRST_RETRY: Final = timedelta(seconds=2)
+LONGEST_RETRY: Final = timedelta(minutes=15)
+
+
+async def pause(error: Exception) -> None:
+    """After a failure of the store itself: no storm of repeats."""
+    log("store_failed", **where(error))
+    await asyncio.sleep(PAUSE)
+
+
+@dataclass(slots=True)
+class Outbox:
+    """The effects of some channels' conversations, one task a conversation at a time."""
+
+    store: Store
+    registry: Registry
+    voice: Voice
+    channels: Mapping[str, Channel]
+    clock: Callable[[], datetime]
+    wake: Callable[[], None]
+    _busy: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def finish(self) -> None:
+        """Wait for what was begun."""
+        await asyncio.gather(*self._busy.values())
+
+    def cancel(self) -> None:
+        """Give up what was begun; it comes back at the next start."""
+        for task in self._busy.values():
+            task.cancel()
+
+    async def start(self) -> int:
+        """Begin what is due, a task a conversation; how many were begun."""
+        started = 0
+        for bundle in await self.store.due(self.channels, self.clock(), BATCH):
+            if bundle.conversation not in self._busy:
+                task = asyncio.create_task(self._carry_out(bundle))
+                self._busy[bundle.conversation] = task
+                started += 1
+        return started
+
+    async def _carry_out(self, bundle: Bundle) -> None:
+        """What is to be done, then what is to be said; one that fails is tried again later."""
+        try:
+            decoded = await self._decoded(bundle)
+            sends = [(pending, effect) for pending, effect in decoded if isinstance(effect, Send)]
+            for pending, effect in decoded:
+                if not isinstance(effect, Send):
+                    await self._do(bundle, pending, effect)
+            for together in _together(sends):
+                if not await self._send(bundle, together):
+                    break
+        except Exception as error:  # what went out cannot be settled now: no storm of repeats
+            await pause(error)
+        finally:
+            del self._busy[bundle.conversation]
+            self.wake()
+
+    async def _decoded(self, bundle: Bundle) -> list[tuple[Pending, Effect]]:
+        """The effects up to the first that this Sala does not know, which is tried again later."""
+        decoded: list[tuple[Pending, Effect]] = []
+        for pending in bundle.effects:
+            try:
+                decoded.append((pending, decode_effect(pending.body)))
+            except Exception as error:
+                await self._failed(bundle, [pending], error)
+                break
+        return decoded
+
+    async def _do(self, bundle: Bundle, pending: Pending, effect: Effect) -> None:
+        try:
+            await self._act(bundle, pending.id, effect)
+        except Exception as error:  # the loop must outlive any one effect
+            await self._failed(bundle, [pending], error)
+        else:
+            await self.store.settle(bundle.conversation, [pending.id])
+
+    async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> bool:
+        """Whether these went out; they are settled then, and tried again later otherwise."""
+        pending = [one for one, _ in sends]
+        ids = [one.id for one in pending]
+        try:
+            messages = await self._messages(bundle, sends)
+            way = await self._way(bundle, pending)
+            await self.channels[bundle.channel].send(bundle.address, messages, way)
+        except Exception as error:  # the loop must outlive any one message
+            sent = error.sent if isinstance(error, SendError) else 0
+            await self.store.settle(bundle.conversation, ids[:sent])
+            await self._failed(bundle, pending[sent:], error)
+            return False
+        await self.store.settle(bundle.conversation, ids)
+        return True
+
+    async def _messages(
+        self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]
+    ) -> list[Message]:
+        now = self.clock()
+        asked = [Asked(pending.id, send, bundle.conversation, now) for pending, send in sends]
+        return [await self.voice.message(one) for one in asked]
+
+    async def _way(self, bundle: Bundle, pending: Sequence[Pending]) -> bytes | None:
+        """The way of the first try, kept before it; the same again for a repeat."""
+        if pending[0].way is not None:
+            return pending[0].way
+        way = self.channels[bundle.channel].way(bundle.address, self.clock())
+        if way is not None:
+            await self.store.attempt(bundle.conversation, [one.id for one in pending], way)
+        return way
+
+    async def _failed(self, bundle: Bundle, pending: Sequence[Pending], error: Exception) -> None:
+        ids = [one.id for one in pending]
+        log("send_failed", channel=bundle.channel, attempt=pending[0].attempt, **where(error))
+        if isinstance(error, Unreachable):
+            await self.store.forget_address(bundle.conversation)
+        elif isinstance(error, TryAgain):
+            await self.store.retry(bundle.conversation, ids, error.again_at)
+        else:
+            wait = min(FIRST_RETRY * 2 ** pending[0].attempt, LONGEST_RETRY)
+            await self.store.retry(bundle.conversation, ids, self.clock() + wait)
+
+    async def _act(self, bundle: Bundle, id: EffectId, effect: Effect) -> None:
+        now = self.clock()
+        match effect:
+            case CheckCase():
+                await self._check(bundle, id, effect)
+            case Withdraw():
+                at = now if effect.at_once else now + WITHDRAW_AFTER
+                await self.registry.withdraw(effect.number, at, erase=effect.erase)
+                await self.registry.sweep(now)
+            case KeepCase():
+                await self.registry.keep(effect.number)
+            case Follow():
+                await self.registry.follow(effect.number, bundle.conversation, effect.on)
+            case Remove():
+                await self.channels[bundle.channel].remove(bundle.address, effect.ref)
+            case Speak():
+                await self.channels[bundle.channel].speak(bundle.address, effect.language)
+            case Send() | SetTimer() | CancelTimers() | Hush():
+                raise ValueError("planned elsewhere")
+
+    async def _check(self, bundle: Bundle, id: EffectId, check: CheckCase) -> None:
+        now = self.clock()
+        result = await self.registry.check_pin(check.number, check.pin, now)
+        answer = CaseChecked(now, check.purpose, check.number, result.right, result.wait)
+        await self.store.receive(
+            Arrival(
+                channel=bundle.channel,
+                event_id=id,
+                conversation=bundle.conversation,
+                address=bundle.address,
+                body=encode_inbound(answer),
+                at=now,
+            )
+        )
+
+
+def _together(sends: Sequence[tuple[Pending, Send]]) -> list[list[tuple[Pending, Send]]]:
+    """Messages that went out together before, and then those not tried yet."""
+    return [list(group) for _, group in groupby(sends, key=lambda one: one[0].way)]
