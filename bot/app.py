@@ -14,6 +14,7 @@ from bot.channels import Channel
 from bot.channels.browser import BrowserChannel, BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
 from bot.exchange.routes import Desk
+from bot.helplines import HelpLines
 from bot.log import log
 from bot.miniapp.routes import MiniApp
 from bot.settings import Settings
@@ -21,7 +22,7 @@ from bot.store import ConversationId
 from bot.store.sqlite import SqliteStore
 from bot.text import Texts, load_texts
 from bot.vault import Vault, load_or_make
-from bot.voice import Operator, Voice, emergency_card, ticket_digest
+from bot.voice import Operator, Voice, ticket_digest
 from bot.worker import Worker
 
 
@@ -68,7 +69,8 @@ class Sala:
         return ticket_digest(self.vault, token)
 
     def _help_card(self, language: Language) -> list[str]:
-        return emergency_card(self.texts, language, now().date())
+        lines = HelpLines(self.texts, language, None, now().date())
+        return list(lines.emergency_numbers().lines)
 
     def site(self) -> Starlette:
         """The web doors, with a worker that lives as long as they are served."""

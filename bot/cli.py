@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from socket import socket
+from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Any, Final, get_args
 
 import click
@@ -159,6 +159,18 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _listening(settings: Settings) -> socket:
+    family = AF_INET6 if ":" in settings.host else AF_INET
+    try:
+        return create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        place = f"{settings.host} port {settings.port}"
+        reason = error.strerror or type(error).__name__
+        raise click.ClickException(
+            f"Cannot listen on {place}: {reason}. Stop what uses it, or set SALA_PORT."
+        ) from None
+
+
 async def _serve(sala: Sala) -> None:
     settings, site = sala.settings, sala.site()
     config = uvicorn.Config(
@@ -171,7 +183,7 @@ async def _serve(sala: Sala) -> None:
         timeout_graceful_shutdown=3,
     )
     server = _Server(config, site.state.close_streams)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([_listening(settings)]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.02)
     if server.started:
@@ -198,5 +210,9 @@ def _with_sala(settings: Settings, use: Callable[[Sala], Coroutine[Any, Any, Non
         asyncio.run(work())
     except (VaultError, StoreError) as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
     except KeyboardInterrupt:
         sys.exit(130)

@@ -28,8 +28,9 @@ async def talk(
     terminal = _Terminal(sala, language or "en", write)
     await terminal.hear(Opened(now(), language))
     for line in lines:
-        write(PROMPT + line.strip()[:200])
-        await terminal.read(line.strip())
+        said = line.strip().encode("utf-8", "replace").decode()  # bytes that are no text
+        write(PROMPT + said[:200])
+        await terminal.read(said)
 
 
 class _Terminal:

@@ -6,18 +6,21 @@ reaches what is queued.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from bot.cases.eligibility import List
 from bot.cases.status import Standing
 from bot.channels import Choice, Link, Message
-from bot.conversation.model import Country, Language, Send, Show
-from bot.knowledge import LIKELY, HelpLine, Need, choose, emergency, official_page
+from bot.conversation.model import Language, Send, Show
+from bot.helplines import Card, HelpLines
+from bot.knowledge import Need, official_page
 from bot.store import ConversationId, EffectId, Registry, Ticket
 from bot.text import Texts
 from bot.vault import Vault
 
+ALONE: Final = "bland"
+"""The line after which nothing of the talk should be left on the screen (C9)."""
 TICKET_LIVES: Final = timedelta(hours=1)
 
 
@@ -36,6 +39,7 @@ class Shown:
 
     lines: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
+    calls: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class Voice:
                 for button in send.buttons
             ),
             links=shown.links,
+            calls=shown.calls,
+            alone=send.text == ALONE,
             language=send.language,
         )
 
@@ -178,68 +184,36 @@ def _status_lines(voice: Voice, asked: Asked, number: str, standing: Standing) -
 # ---------------------------------------------------------------- lines where people answer
 
 
-def _today(asked: Asked) -> date:
-    return asked.now.date()
-
-
-def _dial(line: HelpLine) -> str:
-    return " / ".join(
-        way for way in (line.number, f"SMS {line.sms}" if line.sms else "", line.url) if way
-    )
-
-
-def _entry(voice: Voice, asked: Asked, line: HelpLine) -> str:
-    return voice.say(asked, "show.line", name=line.name, number=_dial(line))
-
-
-def emergency_card(texts: Texts, language: Language, today: date) -> list[str]:
-    """One checked emergency number per country where this language is likely spoken (C8)."""
-
-    def entry(country: Country, line: HelpLine) -> str:
-        name = texts.say(f"country.{country}", language)
-        return texts.say("show.line", language, name=name, number=_dial(line))
-
-    found = [(country, emergency(country, today)) for country in LIKELY[language]]
-    return [entry(country, line) for country, line in found if line]
-
-
-def _lines(voice: Voice, asked: Asked, need: Need) -> list[str]:
-    """The country's lines; emergency numbers of the likely countries while it is unknown."""
-    country = asked.send.country
-    if country is None:
-        return emergency_card(voice.texts, asked.language, _today(asked))
-    return _entries(voice, asked, country, need)
-
-
-def _entries(voice: Voice, asked: Asked, country: Country, need: Need) -> list[str]:
-    """A country's own lines; what serves everywhere stands in the directory below them."""
-    found = () if country == "ZZ" else choose(country, need, _today(asked))
-    return [_entry(voice, asked, line) for line in found]
-
-
-def _directory(voice: Voice, asked: Asked, need: Need) -> list[str]:
-    found = choose("ZZ", need, _today(asked))
-    return [voice.say(asked, "show.directory", url=line.url) for line in found if line.url]
+def _lines(voice: Voice, asked: Asked) -> HelpLines:
+    return HelpLines(voice.texts, asked.language, asked.send.country, asked.now.date())
 
 
 async def _crisis(voice: Voice, asked: Asked) -> Shown:
-    lines = _lines(voice, asked, "crisis")
-    fallback = [] if lines else [voice.say(asked, "show.phone_emergency")]
-    near = voice.say(asked, "show.near")
-    return Shown((near, "\n".join([*fallback, *lines, *_directory(voice, asked, "crisis")])))
+    card = _lines(voice, asked).card("crisis")
+    return _or_phone(voice, asked, card)
+
+
+async def _crisis_young(voice: Voice, asked: Asked) -> Shown:
+    """For someone under 18 the child line stands first, once the country is known."""
+    lines = _lines(voice, asked)
+    crisis = lines.card("crisis")
+    child = lines.card("child") if asked.send.country else Card()
+    both = Card((*child.lines, *crisis.lines), (*child.calls, *crisis.calls))
+    return _or_phone(voice, asked, both)
 
 
 async def _danger(voice: Voice, asked: Asked) -> Shown:
-    lines = _lines(voice, asked, "danger")
-    return Shown(("\n".join(lines or [voice.say(asked, "show.phone_emergency")]),))
+    return _or_phone(voice, asked, _lines(voice, asked).emergency_numbers())
+
+
+def _or_phone(voice: Voice, asked: Asked, card: Card) -> Shown:
+    """A card of numbers; without any, the phone's own emergency call, in words."""
+    without = () if card.calls else (voice.say(asked, "show.phone_emergency"),)
+    return Shown(("\n".join((*without, *card.lines)),), calls=card.calls)
 
 
 async def _emergency_line(voice: Voice, asked: Asked) -> Shown:
-    """The number alone, without a word beside it (C9)."""
-    countries = [asked.send.country] if asked.send.country else LIKELY[asked.language]
-    found = (emergency(country, _today(asked)) for country in countries)
-    numbers = " · ".join(dict.fromkeys(line.number for line in found if line))
-    return Shown((numbers,) if numbers else ())
+    return Shown((_lines(voice, asked).emergency_alone(),))
 
 
 async def _child_lines(voice: Voice, asked: Asked) -> Shown:
@@ -251,10 +225,9 @@ async def _people(voice: Voice, asked: Asked) -> Shown:
 
 
 def _people_who_answer(voice: Voice, asked: Asked, need: Need) -> Shown:
-    countries = [asked.send.country] if asked.send.country else LIKELY[asked.language]
-    lines = [entry for country in countries for entry in _entries(voice, asked, country, need)]
-    nothing = [] if lines else [voice.say(asked, "show.people.none")]
-    return Shown(("\n".join([*nothing, *lines, *_directory(voice, asked, need)]),))
+    card = _lines(voice, asked).card(need)
+    nothing = () if card.calls else (voice.say(asked, "show.people.none"),)
+    return Shown(("\n".join((*nothing, *card.lines)),), calls=card.calls)
 
 
 _SHOWS: Final[dict[Show, Callable[[Voice, Asked], Awaitable[Shown]]]] = {
@@ -265,6 +238,7 @@ _SHOWS: Final[dict[Show, Callable[[Voice, Asked], Awaitable[Shown]]]] = {
     "operator": _operator,
     "status": _status,
     "crisis": _crisis,
+    "crisis_young": _crisis_young,
     "danger": _danger,
     "emergency_line": _emergency_line,
     "child_lines": _child_lines,

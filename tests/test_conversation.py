@@ -16,12 +16,14 @@ from bot.conversation.model import (
     CaseKeys,
     CheckCase,
     Chose,
+    DropTickets,
     Due,
     Follow,
     Gone,
     Hashed,
     Hush,
     KeepCase,
+    Lower,
     Meaning,
     Media,
     News,
@@ -192,12 +194,9 @@ def test_c3_danger_is_answered_before_anything_else():
 
 def test_an_answer_given_out_of_order_is_used_not_asked_again():
     talk = Talk().say("threat_money", also=("i_am_a_parent",), their_age=11)
-    assert talk.said == ["hello", "ask.phone"]
+    assert talk.said == ["hello", "ack", "ask.phone", "minor.noted"]
     talk.press(OWN)
-    assert talk.said == [
-        "firstaid.money.1", "firstaid.money.2", "who.guardian.1", "who.guardian.2",
-        "ask.image.guardian",
-    ]  # fmt: skip
+    assert talk.said == ["who.guardian.1", "who.guardian.2", "ask.image.guardian"]
 
 
 def test_a_need_said_at_another_question_brings_first_aid_then():
@@ -216,7 +215,7 @@ def test_the_number_or_the_words_of_a_choice_answer_like_the_button():
 
 def test_yes_and_no_in_words_answer_a_yes_or_no_question():
     talk = opened(OWN, MONEY, SELF, ADULT, HERE).say(answer="yes")
-    assert talk.said == ["app.open"]
+    assert talk.said == ["app.open.adults"]
 
 
 @pytest.mark.parametrize("need", sorted(ANSWERS - {"perpetrator"}))
@@ -348,20 +347,25 @@ def test_c6_c7_who_reads_the_list_then_consent_then_the_mini_app(age, list_):
     assert [one.show for one in talk.sends] == ["readers", "operator"]
     assert talk.sends[0].list == list_
     talk.press(AGREE)
-    assert (talk.said, talk.sends[0].show, talk.sends[0].list) == (["app.open"], "app", list_)
+    assert (talk.said, talk.sends[0].show, talk.sends[0].list) == (
+        ["app.open.adults"],
+        "app",
+        list_,
+    )
 
 
 def test_c6_not_now_opens_no_mini_app_and_can_be_changed():
     talk = opened(OWN, MONEY, SELF, ADULT, HERE, "ask.consent=no")
     assert talk.said == ["consent.later", "home"]
-    assert talk.press("app=again").said == ["home"]
-    assert talk.press(AGREE).said == ["app.open"]
+    assert talk.press("app=again").said == ["readers", "consent.adults"]
+    assert talk.press(AGREE).said == ["app.open.adults"]
 
 
 ROUTES = [
     ((SELF, ADULT, "ask.image=none"), "route.no_image"),
     ((GUARDIAN, MINOR, "ask.image.guardian=theirs"), "route.guardian_on_their_device"),
-    ((GUARDIAN, MINOR, "ask.image.guardian=here"), "route.guardian_no_copy"),
+    ((GUARDIAN, MINOR, "ask.image.guardian=here"), "route.guardian_no_copy.here"),
+    ((GUARDIAN, MINOR, "ask.image.guardian=none"), "route.guardian_no_copy.none"),
     ((GUARDIAN, ADULT), "route.support_adult"),
     (("ask.who=friend", MINOR), "route.friend_no_copy"),
     (("ask.who=other", "ask.other=adult_friend", ADULT), "route.support_adult"),
@@ -396,7 +400,7 @@ def test_a_helper_beside_the_person_has_the_person_s_own_rights():
 
 def test_trouble_with_the_page_gives_advice_and_a_new_link():
     talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).press("app=trouble")
-    assert talk.said == ["hash.trouble", "app.open"]
+    assert talk.said == ["hash.trouble", "app.open.adults"]
 
 
 # ---------------------------------------------------------------- C8–C10: alarms
@@ -413,13 +417,14 @@ def test_c8_an_alarm_is_answered_at_once_and_the_flow_waits(kind, text, show):
     talk.press("ask.country=TH")
     assert talk.said == ["alarm.lines", "ask.alarm"]
     assert talk.sends[0].country == "TH"
-    assert talk.press("ask.alarm=on").said == ["ask.who"]
+    assert talk.press("ask.alarm=on").said == ["alarm.resume", "ask.who"]
 
 
 def test_c8_an_alarm_in_the_first_message_comes_before_the_greeting():
     talk = Talk().say(alarm=AlarmSign("self_harm", "hard"))
     assert talk.said[0] == "alarm.self_harm"
-    assert talk.press("ask.country=ES", "ask.alarm=on").said == ["hello", "ask.phone"]
+    said = talk.press("ask.country=ES", "ask.alarm=on").said
+    assert said == ["alarm.resume", "hello", "ask.phone"]
 
 
 def test_c8_the_country_is_asked_once():
@@ -427,19 +432,30 @@ def test_c8_the_country_is_asked_once():
     assert talk.say(alarm=AlarmSign("self_harm", "hard")).said == ["alarm.self_harm", "ask.alarm"]
 
 
-def test_c8_a_soft_sign_gets_the_normal_answer_and_one_card_once():
+def test_c8_a_soft_sign_is_answered_and_then_one_careful_question_stands_alone():
     talk = opened(OWN).say("is_it_free", alarm=AlarmSign("self_harm", "soft"))
-    assert talk.said == ["answer.is_it_free", "ask.situation", "ask.safe"]
+    assert talk.said == ["answer.is_it_free", "ask.safe"]
+    assert talk.press("ask.safe=ok").said == ["safe.ok", "ask.situation"]
     talk.say("is_it_free", alarm=AlarmSign("self_harm", "soft"))
     assert "ask.safe" not in talk.said
     assert talk.press("ask.safe=talk").said[0] == "alarm.self_harm"
     assert talk.press("ask.safe=danger").said[0] == "alarm.danger"
-    assert talk.press("ask.safe=ok").said == ["safe.ok", "ask.situation"]
 
 
-@pytest.mark.parametrize("tier", ["hard", "soft"])
-def test_c9_someone_is_looking_gets_one_bland_line_and_silence(tier):
-    talk = with_case().say(alarm=AlarmSign("abuser_present", tier))
+def test_c8_am_i_safe_no_is_met_with_the_crisis_lines():
+    talk = opened(OWN).say(alarm=AlarmSign("self_harm", "soft")).say(answer="no")
+    assert talk.said[0] == "alarm.self_harm"
+
+
+def test_c8_a_soft_sign_in_the_first_message_is_greeted_and_asked():
+    talk = Talk().say("threat_money", alarm=AlarmSign("self_harm", "soft"))
+    assert talk.said == ["hello", "ask.safe"]
+    assert talk.press("ask.safe=ok").said == ["safe.ok", "ask.phone"]
+    assert talk.press(OWN).said[0] == "firstaid.money.1"
+
+
+def test_c9_someone_is_looking_gets_one_bland_line_and_silence():
+    talk = with_case().say(alarm=AlarmSign("abuser_present", "hard"))
     assert talk.said == ["bland"]
     assert talk.sends[0].buttons == ()
     assert talk.sends[0].show is None
@@ -448,9 +464,24 @@ def test_c9_someone_is_looking_gets_one_bland_line_and_silence(tier):
     assert talk(News(AT, NUMBER)).effects == ()
 
 
+def test_c9_a_soft_sign_of_being_watched_only_asks_whether_one_can_talk():
+    talk = opened(OWN).say("is_it_free", alarm=AlarmSign("abuser_present", "soft"))
+    assert talk.said == ["ask.talk_now"]
+    assert talk.say(answer="yes").said == ["ask.situation"]
+
+
+def test_c9_in_silence_nothing_is_said_unasked():
+    talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE)
+    talk.say(alarm=AlarmSign("abuser_present", "hard"))
+    assert talk.open().effects == ()
+    assert talk(Hashed(AT, NUMBER, 1)).effects == ()
+    assert talk(CaseChecked(AT, "status", NUMBER, True)).effects == ()
+    assert talk.say(command="status").said == ["ask.talk_now"]
+    assert talk.say(answer="yes").said == ["case.made.1", "case.made.2", "ask.updates"]
+
+
 def test_c9_then_the_first_question_is_whether_one_can_talk():
     talk = opened(OWN).say(alarm=AlarmSign("abuser_present", "hard"))
-    assert talk.open().said == ["ask.talk_now"]
     assert talk.say().said == ["ask.talk_now"]
     assert talk.press(MONEY).said == ["ask.talk_now"]
     assert talk(Media(AT, "image")).said == ["ask.talk_now"]
@@ -508,6 +539,7 @@ def test_c12_clearing_the_chat_is_immediate_and_keeps_the_hashes():
     assert talk.did(CancelTimers)
     assert talk.did(Follow) == [Follow(NUMBER, False)]
     assert not talk.did(Withdraw)
+    assert talk.did(DropTickets)
     assert talk.state == State(language="en", chosen_language=True)
     assert talk.say("greeting").said == ["hello", "ask.phone"]
 
@@ -707,3 +739,80 @@ def test_the_menus_follow_the_language():
     assert Talk(None).say("greeting", language="th").did(Speak) == [Speak("th")]
     assert opened().say("greeting").did(Speak) == []
     assert opened().press("ask.language=es").did(Speak) == [Speak("es")]
+
+
+# ---------------------------------------------------------------- what a walk-through found
+
+
+def test_c3_a_cry_for_help_gets_a_warm_line_before_the_first_question():
+    assert Talk().say("threat_images").said == ["hello", "ack", "ask.phone"]
+    assert opened().say("threat_images").said == ["ack", "ask.phone"]
+    assert Talk().say(feeling="distress").said == ["hello", "ack", "ask.phone"]
+
+
+def test_distress_and_what_now_are_never_met_with_not_understood():
+    assert opened().say(feeling="distress").said == ["feeling.distress", "ask.phone"]
+    assert opened().say(feeling="what_now").said == ["feeling.what_now", "ask.phone"]
+    assert opened(OWN, MONEY).say(feeling="what_now").said == ["steps.1", "steps.2", "ask.who"]
+
+
+@pytest.mark.parametrize("sign", [{"own_age": 15}, {"image_age": 16}])
+def test_c16_a_late_sign_takes_back_the_adults_consent_and_link(sign):
+    talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).say(**sign)
+    assert talk.said == ["readers", "consent.minors", "minor.noted"]
+    assert talk.did(Lower) == [Lower()]
+    assert talk.did(DropTickets) == [DropTickets()]
+    assert list_of(talk.state) == "minors"
+
+
+def test_c16_signs_are_heard_in_silence_and_beside_a_case_number():
+    talk = opened(OWN).say(alarm=AlarmSign("abuser_present", "hard")).say(own_age=15)
+    assert talk.state.minor
+    assert opened(OWN).say(own_age=15, case=CaseKeys(NUMBER, "123456")).state.minor
+    assert opened(OWN).say(own_age=15, command="help").state.minor
+
+
+def test_c16_a_picture_from_before_18_latches_even_when_the_age_was_answered():
+    assert opened(OWN, MONEY, SELF, ADULT).say("adult_image_before_18").state.minor
+
+
+def test_c16_the_way_for_under_18_is_explained_to_who_picks_18():
+    talk = opened(OWN, MONEY, SELF).say(own_age=16).press("home=another", SELF, ADULT)
+    assert "age.latched" in talk.said
+
+
+def test_unsure_is_not_raised_by_an_old_button_but_by_going_back():
+    talk = opened(OWN, MONEY, SELF, "ask.age=unsure").press(ADULT)
+    assert talk.state.answer("age") == "unsure"
+    talk.say(command="back").say(command="back").press(ADULT)
+    assert talk.state.answer("age") == "adult"
+
+
+def test_who_is_in_the_picture_changed_asks_everything_that_stood_on_it():
+    talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).press(GUARDIAN)
+    assert talk.said == ["who.guardian.1", "who.guardian.2", "ask.age.other"]
+    assert talk.state.answer("consent") is None
+
+
+def test_c12_the_owner_of_number_and_pin_can_undo_a_withdrawal_planned_elsewhere():
+    talk = opened(OWN)(CaseChecked(AT, "status", NUMBER, True, leaving=True))
+    assert "undo" in [one.value for one in talk.sends[-1].buttons]
+
+
+def test_c8_help_shows_the_emergency_number():
+    assert opened().say(command="help").sends[0].show == "danger"
+
+
+def test_c8_for_someone_under_18_the_child_line_stands_with_the_crisis_lines():
+    talk = opened(OWN, MONEY, SELF, MINOR).say(alarm=AlarmSign("self_harm", "hard"))
+    assert talk.sends[0].show == "crisis_young"
+
+
+def test_c3_a_parent_gets_words_for_a_parent():
+    talk = opened(OWN).say("threat_money", also=("i_am_a_parent",))
+    assert talk.said[:2] == ["who.guardian.1", "who.guardian.2"]
+
+
+def test_agreeing_where_no_image_may_be_hashed_opens_nothing():
+    talk = opened(OWN, MONEY, "ask.who=other", "ask.other=finder").press(AGREE)
+    assert talk.said == ["home"]

@@ -1,6 +1,7 @@
-"""Settings: what holds when nothing is said, what refuses to start, and that all is written down."""
+"""Settings: the defaults, what refuses to start, and that all of them are written down."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,9 @@ def test_an_empty_setting_counts_as_unset() -> None:
 
 def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    file.write_text("# a remark\n\nSALA_PORT = 9000\nSALA_OPERATOR='Ñandú & Co'\nnonsense\n", "utf-8")
+    file.write_text(
+        "# a remark\n\nSALA_PORT = 9000\nSALA_OPERATOR='Ñandú & Co'\nnonsense\n", "utf-8"
+    )
     assert read_settings({}, file).port == 9000
     assert read_settings({}, file).operator == "Ñandú & Co"
     assert read_settings({"SALA_PORT": "9001"}, file).port == 9001
@@ -68,7 +71,7 @@ def test_every_setting_is_a_line_of_the_example_and_every_line_a_setting() -> No
 
 def test_every_line_of_the_example_is_explained_above_it() -> None:
     lines = EXAMPLE.read_text("utf-8").splitlines()
-    above = [before for before, line in zip(lines, lines[1:], strict=False) if "SALA_" in line[:5]]
+    above = [before for before, line in pairwise(lines) if "SALA_" in line[:5]]
     assert above
     assert all(before.startswith(("# ", "SALA_")) for before in above)
 
@@ -79,9 +82,7 @@ def test_nothing_else_reads_the_environment() -> None:
 
 
 def test_secrets_are_not_in_what_is_printed() -> None:
-    settings = read(
-        SALA_LINE_SECRET="s3cret", SALA_LINE_TOKEN="t0ken", SALA_TELEGRAM_TOKEN="b0t"
-    )
+    settings = read(SALA_LINE_SECRET="s3cret", SALA_LINE_TOKEN="t0ken", SALA_TELEGRAM_TOKEN="b0t")
     assert not any(secret in repr(settings) for secret in ("s3cret", "t0ken", "b0t"))
 
 

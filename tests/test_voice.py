@@ -63,9 +63,7 @@ def digest_of(message: Message) -> bytes:
     return ticket_digest(VAULT, link.url.partition("#")[2])
 
 
-def play(
-    folder: Path, story: Callable[[Desk], Awaitable[None]], operator: str = ""
-) -> None:
+def play(folder: Path, story: Callable[[Desk], Awaitable[None]], operator: str = "") -> None:
     async def told() -> None:
         store = SqliteStore.open(folder / "sala.db", VAULT, lambda: NOW)
         who = Operator(operator, "help@sala.example", 24)

@@ -1,18 +1,19 @@
 """The worker: what is committed, sent, repeated, held, dropped and parked, and when."""
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from bot.channels import TryAgain, Unreachable
+from bot.channels import Message, TryAgain, Unreachable
 from bot.conversation.codec import encode_state
 from bot.conversation.model import Gone, Opened, State, Typed
 from bot.store import ConversationId, EffectId, Planned, Turn
-from tests.talking import Killed, Talk, play, until, working
+from tests.talking import Door, Killed, Talk, play, until, working
 
 LOOKING = "he is looking at my phone right now"
 BOB = ConversationId(b"b" * 16)
@@ -91,6 +92,43 @@ def test_after_a_crash_between_send_and_settle_the_same_ids_are_sent_again(tmp_p
         assert len({*first}) == len(first) == 2
 
     play(tmp_path, story)
+
+
+class DatedDoor(Door):
+    """Goes another way at every other time, and says which way messages went."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.went: list[tuple[bytes | None, int]] = []
+
+    def way(self, address: bytes, now: datetime) -> bytes:
+        return now.isoformat().encode()
+
+    async def send(
+        self, address: bytes, messages: Sequence[Message], way: bytes | None = None
+    ) -> None:
+        self.went.append((way, len(messages)))
+        await super().send(address, messages, way)
+
+
+def test_what_went_out_together_goes_out_again_together_and_in_the_same_way(
+    tmp_path: Path,
+) -> None:
+    door = DatedDoor()
+
+    async def story(talk: Talk) -> None:
+        door.kills = True
+        with pytest.raises(Killed):
+            await talk.opens()
+        door.kills = False
+        talk.restart()
+        talk.now += timedelta(minutes=1)
+        await talk.presses("ask.phone=own")
+        (first, both), (again, same), (other, one) = door.went
+        assert (both, same, one) == (2, 2, 1)
+        assert first == again != other
+
+    play(tmp_path, story, door)
 
 
 def test_ids_differ_between_turns_and_between_people(tmp_path: Path) -> None:
@@ -187,7 +225,7 @@ def test_a_send_that_breaks_is_tried_again_later_and_each_time_later(tmp_path: P
         await talk.opens()
         for _ in range(100):
             await talk.works_later(seconds=1)
-        waits = [(b - a).total_seconds() for a, b in zip(tries, tries[1:], strict=False)]
+        waits = [(b - a).total_seconds() for a, b in pairwise(tries)]
         assert waits == [2, 4, 8, 16, 32]
         talk.door.during = None
         await talk.works_later(seconds=64)

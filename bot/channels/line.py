@@ -51,9 +51,11 @@ class LineDoor:
     settings: LineSettings
 
 
-def line_channel(settings: LineSettings, clock: Callable[[], datetime]) -> LineChannel:
+def line_channel(
+    settings: LineSettings, clock: Callable[[], datetime], texts: Texts
+) -> LineChannel:
     """The sending side of an account."""
-    return LineChannel(LineApi(settings.token, settings.api), clock, settings.liff)
+    return LineChannel(LineApi(settings.token, settings.api), clock, texts, settings.liff)
 
 
 def routes(door: LineDoor) -> list[BaseRoute]:

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from bot.channels import Choice, Link, Message
 from bot.conversation.model import Language
@@ -37,9 +36,12 @@ _DIAL: Final = re.compile(r".+: (?P<number>[0-9+][0-9 -]*[0-9])(?: / .*)?")
 Face = dict[str, Any]
 
 
-def render(message: Message, liff: str = "") -> Face:
+def render(message: Message, texts: Texts, liff: str = "") -> Face:
     """A message as a Flex message. With a LIFF id the mini-app opens inside LINE first."""
-    buttons = [button for link in message.links for button in _links(link, message.language, liff)]
+    outside = texts.say("line.browser", message.language)
+    buttons = [
+        button for link in message.links for button in _links(link, outside, message.language, liff)
+    ]
     buttons += [_button(choice) for choice in message.choices]
     bubble: Face = {"type": "bubble", "size": "mega", "body": _body(message.text)}
     if buttons:
@@ -119,18 +121,17 @@ def _numbers() -> frozenset[str]:
     return frozenset(line.number for line in help_lines() if line.number)
 
 
-def _links(link: Link, language: Language, liff: str) -> Iterator[Face]:
+def _links(link: Link, outside: str, language: Language, liff: str) -> Iterator[Face]:
     """LIFF opens in LINE and knows who asks; the one-time link opens in the phone's browser."""
     if not link.app:
         yield _uri(link.label, link.url, "primary")
         return
-    outside = link.url.replace("/app#", "/app?openExternalBrowser=1#", 1)
+    browser = link.url.replace("/app#", "/app?openExternalBrowser=1#", 1)
     if not liff:
-        yield _uri(link.label, outside, "primary")
+        yield _uri(link.label, browser, "primary")
         return
-    host = urlsplit(link.url).hostname or ""
     yield _uri(link.label, f"https://liff.line.me/{liff}?lang={language}", "primary")
-    yield _uri(f"{link.label} ({host})", outside, "link")
+    yield _uri(outside, browser, "link")
 
 
 def _uri(label: str, url: str, style: str) -> Face:

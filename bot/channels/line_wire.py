@@ -27,6 +27,7 @@ from bot.channels.line_address import (
 from bot.channels.line_api import LineApi, Outcome, Quota, Refused
 from bot.channels.line_faces import Face, render
 from bot.conversation.model import Language
+from bot.text import Texts
 
 AT_ONCE: Final = 5
 RESERVE: Final = 0.2
@@ -53,11 +54,13 @@ class LineChannel(Plain):
         self,
         api: LineApi,
         clock: Callable[[], datetime],
+        texts: Texts,
         liff: str = "",
         patience: float = PATIENCE,
     ) -> None:
         self.api = api
         self.clock = clock
+        self.texts = texts
         self.liff = liff
         self.patience = patience
         self._tokens = Tokens()
@@ -198,7 +201,7 @@ class LineChannel(Plain):
     # -- both
 
     def _faces(self, messages: Sequence[Message]) -> list[Face]:
-        return [render(message, self.liff) for message in messages]
+        return [render(message, self.texts, self.liff) for message in messages]
 
     def _must_be_done(self, outcome: Outcome, sent: int) -> None:
         """Go on, or the SendError that says what is to be done about it."""

@@ -24,6 +24,7 @@ from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
 from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
 from bot.channels.telegram_pace import Pace, Sleep
 from bot.channels.telegram_page import Page, page_routes
+from bot.channels.telegram_recent import Recent
 from bot.channels.telegram_setup import commands
 from bot.channels.telegram_wire import (
     ALLOWED,
@@ -49,7 +50,7 @@ MOST: Final = 1_000_000
 """Bytes of a webhook's body."""
 POLL: Final = 50
 """Seconds that a long poll stays open."""
-LONGEST_PAUSE: Final = 60.0
+LONGEST_PAUSE: Final = 60
 _SECRET: Final = "x-telegram-bot-api-secret-token"  # noqa: S105  # a header's name
 _GONE: Final = "chat not found"
 
@@ -78,6 +79,7 @@ class TelegramChannel(Plain):
         self.bot = make_bot(settings, self._http)
         self._clock = clock
         self._pace = pace or Pace()
+        self._recent = Recent()
         self._asides: set[asyncio.Task[None]] = set()
 
     async def send(
@@ -89,13 +91,15 @@ class TelegramChannel(Plain):
         """
         chat = chat_of(address)
         for sent, message in enumerate(messages):
+            if message.alone:
+                await self._clear(chat)
             for part in render(message, self._manner):
                 await self._pace.turn(chat)
                 with self._judged(sent):
                     await self._say(chat, part)
 
     async def _say(self, chat: int, part: Outgoing) -> None:
-        await self.bot.send_message(
+        said = await self.bot.send_message(
             chat_id=chat,
             text=part.text,
             reply_markup=part.keyboard,
@@ -104,6 +108,18 @@ class TelegramChannel(Plain):
             # Nobody's server is to open an address from this chat.
             link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
+        self.stands(chat, said.message_id)
+
+    def stands(self, chat: int, message: int) -> None:
+        """A message stands in this chat from now on."""
+        self._recent.note(chat, message, self._clock())
+
+    async def _clear(self, chat: int) -> None:
+        """Someone may be looking: what was said lately leaves the chat, as far as it will (C9)."""
+        ids = self._recent.take(chat, self._clock())
+        if ids:
+            with suppress(TelegramError):
+                await self.bot.delete_messages(chat, ids)
 
     async def remove(self, address: bytes, ref: str) -> None:
         """Delete a message of the person's; one that is gone or older than 48 hours is done."""
@@ -235,6 +251,8 @@ async def take(door: TelegramDoor, update: object) -> None:
         return
     for arrival in _arrivals(door, heard):
         await door.receive(arrival)
+    if heard.message is not None:
+        door.channel.stands(heard.chat, heard.message)
     if heard.query:
         door.channel.acknowledge(heard.query)
     door.wake()
@@ -266,7 +284,7 @@ async def poll(door: TelegramDoor, sleep: Sleep = asyncio.sleep) -> None:
                 await take(door, update)
                 offset = _after(update, offset)
             failures = 0
-        except (TelegramError, StoreError) as error:
+        except Exception as error:  # the loop must outlive Telegram's bad hours and the disk's
             log("effect_failed", channel=door.channel.name, attempt=failures, **where(error))
             await sleep(_pause(error, failures))
             failures += 1
@@ -283,4 +301,4 @@ def _after(update: object, offset: int | None) -> int | None:
 def _pause(error: Exception, failures: int) -> float:
     if isinstance(error, TooFast):
         return float(error.seconds)
-    return min(2.0**failures, LONGEST_PAUSE)
+    return float(min(2 ** min(failures, 10), LONGEST_PAUSE))

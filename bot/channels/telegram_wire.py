@@ -59,11 +59,15 @@ _MEDIA: Final[tuple[tuple[str, Kind], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An update of a private chat: what happened there. `query` is a button press to answer."""
+    """An update of a private chat: what happened there.
+
+    `message` is the id of what the person sent; `query` a button press that wants an answer.
+    """
 
     id: str
     chat: int
     events: tuple[Inbound, ...]
+    message: int | None = None
     query: str | None = field(default=None, repr=False)
 
 
@@ -71,7 +75,7 @@ def parse(update: object, at: datetime) -> Heard | None:
     """What an update says; None for what is no private chat's or not asked for. Never raises."""
     match update:
         case {"update_id": int(id), "message": {"chat": {"type": "private", "id": int(chat)}} as m}:
-            return Heard(str(id), chat, tuple(_events(m, at)))
+            return Heard(str(id), chat, tuple(_events(m, at)), _id(m))
         case {"update_id": int(id), "callback_query": {"id": str(query)} as pressed}:
             return _pressed(str(id), query, pressed, at)
         case {
@@ -112,7 +116,8 @@ def language_of(code: object) -> Language | None:
 
 def _events(message: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:
     """Something that is not text may have words below it: they are heard as well."""
-    ref = _ref(message.get("message_id"))
+    id = _id(message)
+    ref = None if id is None else str(id)
     kind = next((kind for name, kind in _MEDIA if name in message), None)
     if kind:
         album = message.get("media_group_id")
@@ -122,8 +127,9 @@ def _events(message: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:
         yield _typed(words, ref, message, at)
 
 
-def _ref(id: object) -> str | None:
-    return str(id) if isinstance(id, int) else None
+def _id(message: Mapping[str, Any]) -> int | None:
+    id = message.get("message_id")
+    return id if isinstance(id, int) else None
 
 
 def _typed(words: str, ref: str | None, message: Mapping[str, Any], at: datetime) -> Inbound:
@@ -142,7 +148,7 @@ def _pressed(id: str, query: str, pressed: Mapping[str, Any], at: datetime) -> H
         case {"message": {"chat": {"type": "private", "id": int(chat)}}}:
             choice = _CHOICE.fullmatch(str(pressed.get("data")))
             chose = (Chose(at, NodeId(choice[1]), choice[2]),) if choice else ()
-            return Heard(id, chat, chose, query)
+            return Heard(id, chat, chose, query=query)
         case _:
             return None
 

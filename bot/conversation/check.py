@@ -33,7 +33,7 @@ ENTRANCES: Final = (
 
 SPOKEN: Final = (
     "media", "too_long", "case.wait", "stopped", "not_understood", "not_understood.again",
-    "young.lines", "offer.language",
+    "young.lines", "offer.language", "ack", "minor.noted", "feeling.distress", "feeling.what_now",
 )  # fmt: skip
 """Texts the engine says outside the table."""
 
@@ -42,6 +42,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "list": ("minors", "adults"),
     "voice": ("self", "other"),
     "purpose": get_args(Purpose),
+    "image": ("here", "none"),
 }
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.conversation.model import Intent, Meaning, NodeId, Show, Slot, State
-from bot.conversation.walk import keep
+from bot.conversation.walk import keep, latch
 
 SURE: Final = 0.7
 """Below this confidence nothing is answered directly."""
@@ -63,12 +63,19 @@ def needs(meaning: Meaning) -> tuple[Intent, ...]:
     return (meaning.intent, *(one for one in meaning.also if one != meaning.intent))
 
 
-def learn(state: State, meaning: Meaning) -> State:
-    """The state with every answer the message holds; an answer given before is not overwritten."""
-    if meaning.own_age is not None and meaning.own_age < 18:
-        state = replace(state, minor=True)
+def sign_of_minor(state: State, meaning: Meaning) -> State:
+    """Latched when the message says the writer, or whoever is in the image, is under 18 (C16)."""
     if meaning.own_age is not None and meaning.own_age < 13:
         state = replace(state, young=True)
+    ages = (meaning.own_age, meaning.image_age)
+    if any(age is not None and age < 18 for age in ages) or _speaks_of_a_child(state, meaning):
+        return latch(state)
+    return latch(state) if "adult_image_before_18" in needs(meaning) else state
+
+
+def learn(state: State, meaning: Meaning) -> State:
+    """The state with every answer the message holds; an answer given before is not overwritten."""
+    state = sign_of_minor(state, meaning)
     for slot, value in _facts(state, meaning):
         if state.answer(slot) in {None, "other"}:
             state = keep(state, slot, value)
@@ -77,12 +84,10 @@ def learn(state: State, meaning: Meaning) -> State:
 
 def _facts(state: State, meaning: Meaning) -> tuple[tuple[Slot, str], ...]:
     facts = [fact for need in needs(meaning) for fact in FACTS.get(need, ())]
-    if meaning.image_age is not None:
-        facts.append(("age", "under18" if meaning.image_age < 18 else "adult"))
-    if meaning.own_age is not None and meaning.own_age < 18:
+    if state.minor and (meaning.own_age or meaning.image_age or meaning.their_age):
         facts.append(("age", "under18"))
-    if _speaks_of_a_child(state, meaning):
-        facts.append(("age", "under18"))
+    elif meaning.image_age is not None:
+        facts.append(("age", "adult"))
     return tuple(facts)
 
 

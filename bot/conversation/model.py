@@ -60,6 +60,8 @@ class Meaning:
     case: "CaseKeys | None" = None
     named_language: Language | None = None
     """A language asked for by name."""
+    feeling: Literal["distress", "what_now"] | None = None
+    """Distress without a question, or "what do I do now?"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ class CaseChecked:
     number: str
     right: bool
     wait: int = 0
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,7 @@ Show = Literal[
     "official",  # the official page for `list`, as a button
     "status",  # how case `number` stands
     "crisis",  # emergency and suicide lines
+    "crisis_young",  # and the child line
     "danger",  # the emergency line
     "emergency_line",  # the same in one short line, no card (C9)
     "child_lines",  # lines for children and young people
@@ -268,6 +272,16 @@ class Follow:
 
 
 @dataclass(frozen=True, slots=True)
+class Lower:
+    """A sign of under 18: what this conversation registered moves to the minors' list (C16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropTickets:
+    """Links to the mini-app that were not used open nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """Take a message of the person's out of the chat, where the platform allows it."""
 
@@ -305,6 +319,8 @@ Effect = (
     | Withdraw
     | KeepCase
     | Follow
+    | Lower
+    | DropTickets
     | Remove
     | Speak
     | SetTimer

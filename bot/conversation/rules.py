@@ -8,6 +8,7 @@ from typing import Final, cast
 from bot.cases.eligibility import LIST_OF, Image, ImageAge, List, Route, Who, route
 from bot.conversation.model import (
     CancelTimers,
+    DropTickets,
     Effect,
     Follow,
     Hush,
@@ -45,9 +46,10 @@ def list_of(state: State) -> List:
 
 
 def may_hash(state: State) -> str:
-    """`yes` when the route ends in hashing and the person agreed."""
-    agreed = state.answer("consent") == "yes"
-    return "yes" if agreed and route_of(state) in LIST_OF else "no"
+    """`yes` when the route ends in hashing and the person agreed; `ask` when they did not yet."""
+    if route_of(state) not in LIST_OF:
+        return "no"
+    return "yes" if state.answer("consent") == "yes" else "ask"
 
 
 def image_question(state: State) -> str:
@@ -75,6 +77,8 @@ RULES: Final[dict[str, Rule]] = {
     "route": route_of,
     "image_question": image_question,
     "may_hash": may_hash,
+    "helping": lambda state: "guardian" if state.answer("who") == "guardian" else "else",
+    "latched": lambda state: "yes" if state.minor and state.answer("age") == "adult" else "no",
     "case_access": case_access,
     "has_case": lambda state: "yes" if state.number else "no",
     "purpose": lambda state: state.purpose or "status",
@@ -122,7 +126,7 @@ def _clear(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
         minor=state.minor,
     )
     unfollow = (Follow(state.number, False),) if state.number else ()
-    return fresh, (CancelTimers(), Hush(), *unfollow)
+    return fresh, (CancelTimers(), Hush(), DropTickets(), *unfollow)
 
 
 def _purpose(purpose: Purpose) -> Act:

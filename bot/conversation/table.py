@@ -126,7 +126,9 @@ def ask(  # the fields of a question, each named at the call
         for value, then in options.items()
     )
     said = tuple((says or {}).items())
-    return Ask(NodeId(id), tuple(line(one) for one in lines or (id,)), made, slot, aside, said, exact)
+    return Ask(
+        NodeId(id), tuple(line(one) for one in lines or (id,)), made, slot, aside, said, exact
+    )
 
 
 def decide(id: str, rule: str, to: Mapping[str, str]) -> Decide:

@@ -23,6 +23,10 @@ from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Line, Node, Op
 START: Final = NodeId("start")
 HOME: Final = NodeId("home")
 TRAIL: Final = 20
+_STANDS_ON: Final[dict[Slot, tuple[Slot, ...]]] = {
+    "who": ("age", "image", "consent"),
+    "age": ("consent",),
+}
 _NEEDS_LIST: Final = frozenset[Show]({"app", "readers", "readers_now", "official"})
 
 
@@ -101,14 +105,27 @@ def take(state: State, node: Ask, option: Option) -> State:
 
 
 def keep(state: State, slot: Slot, value: str) -> State:
-    """Keep one answer. Any sign of under 18 latches the minors' path for good (C16)."""
+    """Keep one answer, and forget those that stood on another one before it.
+
+    Under 18 latches the minors' path for good (C16); "unsure" is not raised to 18 or older by an
+    old button. Consent was given for one list, so it falls when the list may change (C6).
+    """
     if slot == "language":
         return replace(state, language=cast(Language, value), chosen_language=True)
     if slot == "age" and value == "under18":
-        state = replace(state, minor=True)
-    if slot == "consent" and value == "no":
+        state = latch(state)
+    if slot == "age" and value == "adult" and state.answer("age") == "unsure":
         return state
+    if slot == "consent" and value == "no":
+        return state.without(("consent",))
+    if state.answer(slot) not in {None, value}:
+        state = state.without(_STANDS_ON.get(slot, ()))
     return state.with_answer(slot, value)
+
+
+def latch(state: State) -> State:
+    """The minors' path from here on; what was agreed for the adults' list is asked anew."""
+    return state if state.minor else replace(state.without(("consent",)), minor=True)
 
 
 def question(state: State, node: Node) -> tuple[Send, ...]:
@@ -141,7 +158,7 @@ def send(state: State, line: Line, choices: tuple[Button, ...] = ()) -> Send:
         MessageId(template.format(**fields(state))),
         values=(*values(state), *line.values),
         buttons=choices,
-        show=line.show,
+        show="crisis_young" if line.show == "crisis" and state.minor else line.show,
         list=list_of(state) if line.show in _NEEDS_LIST else None,
         language=state.speaks,
         country=cast(Country | None, state.answer("country")),
@@ -155,6 +172,7 @@ def fields(state: State) -> dict[str, str]:
         "list": list_of(state),
         "voice": "self" if state.answer("who") in {None, "self", "helped"} else "other",
         "purpose": state.purpose or "status",
+        "image": "here" if state.answer("image") == "here" else "none",
     }
 
 

@@ -138,8 +138,10 @@ class Store(Protocol):
         """
         ...
 
-    async def park(self, claimed: Claimed) -> None:
-        """Set aside the first waiting event of a claim, which always fails; the rest goes on."""
+    async def park(self, claimed: Claimed, seq: int | None = None) -> None:
+        """Set aside one waiting event of a claim, which always fails; the rest goes on.
+
+        Without `seq` it is the first; a claim without events drops the timers that rang."""
         ...
 
     async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
@@ -276,7 +278,17 @@ class Registry(Protocol):
     """Cases, hashes, partners and the feed."""
 
     async def issue(self, ticket: Ticket) -> None:
-        """Keep a ticket; issuing the same digest again changes nothing."""
+        """Keep a ticket and retire the conversation's older unused ones; issuing the same digest
+        again changes nothing. In a lowered conversation it is for the minors' list."""
+        ...
+
+    async def drop_tickets(self, conversation: ConversationId) -> None:
+        """The conversation's unused tickets open nothing any more."""
+        ...
+
+    async def lower(self, conversation: ConversationId) -> None:
+        """A sign of under 18 (C16): tickets of this conversation, unused and to come, and the
+        cases that were posted from it, belong to the minors' list for good."""
         ...
 
     async def look(self, digest: bytes, now: datetime) -> Ticket:
@@ -295,9 +307,12 @@ class Registry(Protocol):
         one. Only the new one can be used from then on."""
         ...
 
-    async def check_pin(self, number: str, pin: str, now: datetime) -> PinResult:
-        """Compare in constant time; slower after wrong tries (a minute after the third, doubling
-        to an hour). An unknown number answers like a wrong PIN, after the same work."""
+    async def check_pin(
+        self, number: str, pin: str, now: datetime, by: ConversationId | None = None
+    ) -> PinResult:
+        """Compare in constant time; slower after wrong tries by the same conversation (a minute
+        after the third, doubling to an hour), and until the day is over after thirty by anybody.
+        An unknown number answers like a wrong PIN, after the same work."""
         ...
 
     async def standing(self, number: str) -> Standing | None:
@@ -318,7 +333,8 @@ class Registry(Protocol):
         ...
 
     async def sweep(self, now: datetime) -> int:
-        """Carry out withdrawals that are due and drop expired tickets; how many cases changed."""
+        """Carry out withdrawals that are due, drop expired tickets and what was kept for its
+        time; how many cases changed."""
         ...
 
     async def add_partner(self, name: str, lists: Sequence[List], now: datetime) -> PartnerKeys:

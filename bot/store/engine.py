@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +33,8 @@ GROUP: Final = 50
 """Writes that share one commit at most."""
 GROUP_SECONDS: Final = 0.005
 """After this time a group takes no more writes."""
-_BUSY_MS: Final = 10_000
+BUSY_MS: Final = 10_000
+"""How long a write waits for another process."""
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -137,8 +139,9 @@ class Engine:
                 yield order
 
     def _undo(self, taken: list[_Order], error: Exception) -> None:
-        if self._writing.in_transaction:
-            self._writing.execute("rollback")
+        with suppress(sqlite3.Error):  # whoever asked must hear of it, whatever state it is in
+            if self._writing.in_transaction:
+                self._writing.execute("rollback")
         for order in taken:
             refusal = Unwritten(type(error).__name__)
             refusal.__cause__ = error
@@ -148,10 +151,11 @@ class Engine:
 class Part:
     """One room of the store; all rooms share one engine, one vault and one clock."""
 
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock) -> None:
+    def __init__(self, engine: Engine, vault: Vault, clock: Clock, months: int = 24) -> None:
         self._engine = engine
         self._vault = vault
         self._clock = clock
+        self._months = months
 
 
 def _attempt(db: Connection, order: _Order) -> _Outcome:
@@ -196,7 +200,7 @@ def _connect(path: Path, mode: str) -> Connection:
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True, isolation_level=None, check_same_thread=False,
     )  # fmt: skip
-    for pragma in (f"busy_timeout = {_BUSY_MS}", "foreign_keys = on", "trusted_schema = off"):
+    for pragma in (f"busy_timeout = {BUSY_MS}", "foreign_keys = on", "trusted_schema = off"):
         db.execute(f"pragma {pragma}").fetchall()
     return db
 

@@ -14,6 +14,9 @@ from bot.store import NewerSchema
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+VISITS: Final = "channel in ('browser', 'terminal')"
+"""Conversations that nobody can come back to once the visit has ended."""
+
 _TURNS: Final = (
     # waits: the first waiting event; rings_at: the first timer; send_at: the first effect's time,
     # null while it is held. Kept up with every write, so that looking for work costs an index seek.
@@ -118,7 +121,45 @@ def m001_turns_and_ledger(db: Database) -> None:
         db.execute(statement)
 
 
-VERSION: Final = 1
+_SAFER: Final = (
+    # active_at: the person's last event; lowered: a sign of under 18, for good (C16).
+    "alter table conversation add column active_at integer not null default 0",
+    "alter table conversation add column lowered integer not null default 0",
+    "update conversation set active_at = unixepoch() * 1000000",
+    "create index conversation_idle on conversation(active_at)",
+    f"create index conversation_visit on conversation(active_at) where {VISITS}",
+    # Which conversation posted to which case, under a digest that stands nowhere else.
+    """create table origin (
+      conversation blob not null, cases blob not null references cases(id) on delete cascade,
+      primary key (conversation, cases)
+    ) strict, without rowid""",
+    # registered_at says whose words are told (C13), posted_at how long the code is kept.
+    "alter table claim add column posted_at integer not null default 0",
+    "update claim set posted_at = registered_at",
+    "create index claim_posted on claim(posted_at) where status = 'Active'",
+    """create index cases_over on cases(created_at)
+      where status = 'Withdrawn' and withdraw_at is null""",
+    "create index hash_gone on hash(modified) where status = 'Withdrawn'",
+    "create index reading_at on reading(at)",
+    "drop table guess",
+    # One row per number and conversation that tried, and one per number over all ('*'), whether
+    # or not such a case exists.
+    """create table guess (
+      number_digest blob not null, by blob not null, tries integer not null,
+      next_try_at integer not null, primary key (number_digest, by)
+    ) strict, without rowid""",
+    "create index guess_next on guess(next_try_at)",
+)
+
+
+@MIGRATIONS()
+def m002_latch_and_retention(db: Database) -> None:
+    """What the age latch, the retention clock and the PIN's tries need."""
+    for statement in _SAFER:
+        db.execute(statement)
+
+
+VERSION: Final = 2
 
 
 def bring_up_to_date(connection: "Connection") -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from bot.store.engine import Clock, Engine
 from bot.store.feed import Feed
 from bot.store.ledger import Ledger
+from bot.store.retention import Retention
 from bot.store.turns import Turns
 from bot.vault import Vault
 
@@ -14,13 +15,16 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqliteStore(Turns, Ledger, Feed):
+class SqliteStore(Turns, Ledger, Retention, Feed):
     """`Store` and `Registry` over one SQLite file (docs/architecture.md)."""
 
     @classmethod
-    def open(cls, path: Path, vault: Vault, clock: Clock = _now) -> "SqliteStore":
+    def open(
+        cls, path: Path, vault: Vault, clock: Clock = _now, retention_months: int = 24
+    ) -> "SqliteStore":
         """The store in this file, made (mode 0600) or brought up to date as needed.
 
+        What is kept is kept for so many months at most (`sweep`).
         NewerSchema when a newer Sala wrote it; Unreadable when it was sealed with other keys.
         """
-        return cls(Engine(path, vault), vault, clock)
+        return cls(Engine(path, vault), vault, clock, retention_months)

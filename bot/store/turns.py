@@ -26,8 +26,9 @@ _PENDING_MOST: Final = 50
 
 _FIRST_TIME = "insert into seen values (?, ?) on conflict do nothing"
 _FORGET_SEEN = "delete from seen where digest in (select digest from seen where day < ? limit 20)"
-_MEET = """insert into conversation(id, channel, address) values (?, ?, ?)
-  on conflict(id) do update set channel = excluded.channel, address = excluded.address"""
+_MEET = """insert into conversation(id, channel, address, active_at) values (?, ?, ?, ?)
+  on conflict(id) do update set channel = excluded.channel, address = excluded.address,
+  active_at = max(active_at, excluded.active_at)"""
 _KEEP_EVENT = """insert into inbox(event, conversation, body, at) values (?, ?, ?, ?)
   on conflict(event) do nothing"""
 _RELEASE = "update outbox set due_at = 0 where conversation = ? and due_at is null"
@@ -90,7 +91,7 @@ class Turns(Part):
             db.execute(_FORGET_SEEN, (oldest,))
             if not db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
                 return False
-            db.execute(_MEET, (id, arrival.channel, address))
+            db.execute(_MEET, (id, arrival.channel, address, at))
             if not db.execute(_KEEP_EVENT, (event, id, body, at)).rowcount:
                 return False  # it waits, or is parked, for longer than it is remembered
             db.execute(_RELEASE, (id,))
@@ -152,13 +153,15 @@ class Turns(Part):
         row = {"id": effect.id, "conversation": id, "due_at": due_at, "body": body}
         return row | {"said": effect.said}
 
-    async def park(self, claimed: Claimed) -> None:
-        """Set aside the first waiting event of a claim; without one, drop the timers that rang."""
+    async def park(self, claimed: Claimed, seq: int | None = None) -> None:
+        """Set aside this waiting event of a claim, or the first; without one, drop the timers."""
         id = claimed.conversation
+        first = claimed.waiting[0].seq if claimed.waiting else None
+        parked = first if seq is None else seq
 
         def job(db: Connection) -> None:
-            if claimed.waiting:
-                db.execute(_PARK, (claimed.waiting[0].seq, id))
+            if parked is not None:
+                db.execute(_PARK, (parked, id))
             else:
                 db.executemany(_UNSET, [(id, name) for name in claimed.rung])
             refresh(db, id)

@@ -1,0 +1,1 @@
+"""The platforms' own documents, and peers on the loopback that hold us to them."""

@@ -205,6 +205,15 @@ class TelegramApi:
         del self.chats[chat_id][message_id]
         return True
 
+    async def _deleteMessages(self, chat_id: int, message_ids: list[int]) -> bool:  # noqa: N802
+        chat = self._reach(chat_id)
+        if not 1 <= len(message_ids) <= 100:
+            raise Refusal(400, f"{len(message_ids)} messages at once", strict=True)
+        for id in message_ids:
+            if id in chat:
+                await self._deleteMessage(chat_id, id)
+        return True
+
     async def _answerCallbackQuery(self, callback_query_id: str, **_: Any) -> bool:  # noqa: N802
         if callback_query_id not in self.queries:
             raise Refusal(400, "Bad Request: query is too old and response timeout expired")

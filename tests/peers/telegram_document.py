@@ -121,6 +121,8 @@ _INVENTED: Final[dict[str, Callable[[random.Random], Any]]] = {
     "Float": lambda chance: chance.uniform(-1, 1),
     "String": lambda chance: chance.choice(_WORDS),
     "Boolean": lambda chance: chance.random() < 0.5,
+    "InlineKeyboardButton": lambda chance: {"text": "a", "callback_data": "b"},
+    "WebAppInfo": lambda chance: {"url": "https://a.example"},
 }
 
 

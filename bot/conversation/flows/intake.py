@@ -25,7 +25,8 @@ INTAKE = (
             "danger": "situation.kind",
         },
     ),
-    decide("situation.kind", "situation", {"danger": "danger", "else": "firstaid"}),
+    decide("situation.kind", "situation", {"danger": "danger", "else": "firstaid.kind"}),
+    decide("firstaid.kind", "helping", {"guardian": "who.guardian", "else": "firstaid"}),
     ask(
         "ask.who",
         slot="who",
@@ -75,8 +76,10 @@ INTAKE = (
         "ask.age.{voice}",
         slot="age",
         exact=True,
-        options={"under18": "image.kind", "adult": "image.kind", "unsure": "image.kind"},
+        options={"under18": "age.latch", "adult": "age.latch", "unsure": "age.latch"},
     ),
+    decide("age.latch", "latched", {"yes": "age.latched", "no": "image.kind"}),
+    tell("age.latched", then="image.kind"),
     ask(
         "ask.language",
         slot="language",

@@ -26,6 +26,7 @@ SUPPORT = (
     decide("home.steps", "situation", {"danger": "danger", "else": "steps"}),
     ask(
         "help",
+        Line("help", show="danger"),
         aside=True,
         options={
             "go_on": RESUME,

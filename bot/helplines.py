@@ -1,0 +1,99 @@
+"""Lines where people answer, in words: which ones, for whom, and as numbers that can be tapped."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from bot.channels import Link
+from bot.conversation.model import Country, Language
+from bot.knowledge import LIKELY, HelpLine, Need, choose, emergency
+from bot.text import Texts
+
+_DIALLED: Final = re.compile(r"[*0-9][0-9 *#-]*")
+_THAI_NAME: Final = re.compile(r"\(([^()]*[\u0e01-\u0e4e][^()]*)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Lines of text, and the numbers in them as `tel:` links."""
+
+    lines: tuple[str, ...] = ()
+    calls: tuple[Link, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The lines one below the other."""
+        return "\n".join(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class HelpLines:
+    """The shelf's lines in one language. `country` None: where this language is likely spoken."""
+
+    texts: Texts
+    language: Language
+    country: Country | None
+    today: date
+
+    def card(self, need: Need) -> Card:
+        """A country's lines for a need, the international directory last."""
+        found = self._found(need)
+        entries = [self._entry(country, line) for country, line in found]
+        calls = tuple(call for _, line in found if (call := _call(line)))
+        return Card((*entries, *self._directory(need)), calls)
+
+    def emergency_numbers(self) -> Card:
+        """One checked emergency number per likely country, by the country's name (C8)."""
+        found = [(one, line) for one in self._countries() if (line := emergency(one, self.today))]
+        entries = [self._line(self._country(one), line) for one, line in found]
+        calls = tuple(call for _, line in found if (call := _call(line)))
+        return Card(tuple(entries), calls)
+
+    def emergency_alone(self) -> str:
+        """The numbers without a word beside them (C9)."""
+        found = (emergency(one, self.today) for one in self._countries())
+        return " · ".join(dict.fromkeys(line.number for line in found if line))
+
+    def _found(self, need: Need) -> list[tuple[Country, HelpLine]]:
+        countries = self._countries()
+        if need in {"crisis", "danger"} and len(countries) > 1:
+            numbers = ((one, emergency(one, self.today)) for one in countries)
+            return [(one, line) for one, line in numbers if line]
+        return [(one, line) for one in countries for line in choose(one, need, self.today)]
+
+    def _countries(self) -> Sequence[Country]:
+        return (self.country,) if self.country else LIKELY[self.language]
+
+    def _country(self, country: Country) -> str:
+        return self.texts.say(f"country.{country}", self.language)
+
+    def _entry(self, country: Country, line: HelpLine) -> str:
+        several = len(self._countries()) > 1
+        name = _name(line, self.language)
+        return self._line(f"{self._country(country)} · {name}" if several else name, line)
+
+    def _line(self, name: str, line: HelpLine) -> str:
+        return self.texts.say("show.line", self.language, name=name, number=_dial(line))
+
+    def _directory(self, need: Need) -> list[str]:
+        found = choose("ZZ", need, self.today)
+        say = self.texts.say
+        return [say("show.directory", self.language, url=one.url) for one in found if one.url]
+
+
+def _name(line: HelpLine, language: Language) -> str:
+    thai = _THAI_NAME.search(line.name)
+    return thai.group(1) if thai and language == "th" else line.name
+
+
+def _dial(line: HelpLine) -> str:
+    ways = (line.number, f"SMS {line.sms}" if line.sms else "", line.url)
+    return " / ".join(way for way in ways if way)
+
+
+def _call(line: HelpLine) -> Link | None:
+    if not _DIALLED.fullmatch(line.number):
+        return None
+    return Link(line.number, "tel:" + re.sub(r"[ -]", "", line.number))

@@ -1,0 +1,581 @@
+"""The LINE door against LINE's own documents and rules: nothing is lost, nothing comes twice."""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+
+from bot.channels import Choice, Message, TryAgain
+from bot.channels.line_address import PUSH, Address, write_address
+from bot.channels.line_api import LineApi
+from bot.channels.line_menu import find_font, rich_menu_image
+from bot.channels.line_setup import put_liff, put_menu, set_webhook, try_webhook
+from bot.conversation.model import LANGUAGES
+from bot.store import EffectId
+from tests.peers import specs
+from tests.peers.line_api import CHANNEL_TOKEN, Fault, objections, words
+from tests.peers.line_talk import ANN, HOME, SECRET, Account, account, play
+from tests.talking import TO_APP, Killed, VAULT
+
+REPLY = "/v2/bot/message/reply"
+PUSHED = "/v2/bot/message/push"
+LOADING = "/v2/bot/chat/loading/start"
+BOB = "U" + "b" * 32
+HELLO = ("hello", "ask.phone")
+Json = dict[str, Any]
+Story = Callable[[Account], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def documents() -> None:
+    specs.find("messaging-api.yml")
+
+
+async def opens(sala: Account) -> None:
+    await sala.hears(sala.event("follow", follow={"isUnblocked": False}))
+
+
+def said_once(sala: Account) -> bool:
+    return len(sala.line.chats[ANN]) == 2 and all(map(sala.once, HELLO))
+
+
+# ---------------------------------------------------------------- the judge
+
+
+def test_the_documents_made_strict_object_to_what_they_mean_to_forbid() -> None:
+    good = {"type": "text", "text": "hi"}
+    bad = (
+        {"type": "text"},
+        {"type": "texting", "text": "hi"},
+        {"type": "flex", "contents": {"type": "bubble"}},
+        {"type": "flex", "altText": "x", "contents": {"type": "bubble", "colour": "red"}},
+        {"type": "text", "text": "hi", "quickReply": {"items": [{}] * 14}},
+    )
+
+    def judged(message: Json) -> str:
+        body = json.dumps({"replyToken": "t", "messages": [message]}).encode()
+        return objections("messaging-api", "POST", REPLY, {}, body)
+
+    assert judged(good) == ""
+    assert all(judged(message) for message in bad)
+
+
+# ---------------------------------------------------------------- the everyday
+
+
+def test_an_answer_goes_out_by_the_reply_token_in_one_call_and_costs_nothing(
+    tmp_path: Path,
+) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        assert said_once(sala)
+        assert sala.line.asked(REPLY) == [200]
+        assert (sala.line.asked(PUSHED), sala.line.used) == ([], 0)
+
+    play(tmp_path, story)
+
+
+def test_the_way_to_the_page_is_talked_by_buttons_and_every_call_is_right(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        await sala.presses(*TO_APP)
+        await sala.says("how long does it take?")
+        uris = [one["uri"] for one in _actions(sala) if one["type"] == "uri"]
+        assert any(uri.startswith("https://liff.line.me/") for uri in uris)
+        assert any(uri.startswith(f"{HOME}/app?openExternalBrowser=1#en-") for uri in uris)
+        assert set(sala.line.asked(REPLY)) == {200}
+        assert all(sala.line.silent)
+
+    play(tmp_path, story)
+
+
+def _actions(sala: Account) -> list[Json]:
+    footers = [face["contents"].get("footer", {}) for face in sala.line.chats[ANN]]
+    return [one["action"] for footer in footers for one in footer.get("contents", ())]
+
+
+def test_a_chat_shows_that_an_answer_is_coming_but_not_to_those_who_left(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await sala.post(sala.text("hi"), sala.event("unfollow", BOB))
+        while not sala.line.asked(LOADING):
+            await asyncio.sleep(0)
+        assert sala.line.asked(LOADING) == [202]
+
+    play(tmp_path, story)
+
+
+def test_people_in_one_request_each_get_their_own_answer(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await sala.hears(sala.text("hola, ayuda"), sala.text("hello there", BOB))
+        assert sala.line.said(ANN)[-1] == sala.texts.say("ask.phone", "es")
+        assert sala.line.said(BOB)[-1] == sala.texts.say("ask.phone", "en")
+
+    play(tmp_path, story)
+
+
+def test_an_event_that_is_delivered_again_is_answered_once(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        event = sala.event("follow", follow={"isUnblocked": False})
+        await sala.hears(event)
+        await sala.hears(event | {"deliveryContext": {"isRedelivery": True}})
+        assert said_once(sala)
+
+    play(tmp_path, story)
+
+
+def test_events_of_one_request_are_heard_in_the_order_in_which_they_happened(
+    tmp_path: Path,
+) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        events = [sala.press(choice) for choice in TO_APP[:4]]
+        random.Random(7).shuffle(events)
+        await sala.hears(*events)
+        assert sala.once("ask.image")
+
+    play(tmp_path, story)
+
+
+def test_five_deliveries_out_of_order_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        events = [sala.text("is it free?"), sala.text("how long does it take?")]
+        events += [sala.text("is it anonymous?"), events[0], events[1]]
+        for event in reversed(events):
+            assert await sala.post(event) == 200
+        await sala.work()
+        for answer in ("answer.is_it_free", "answer.how_long", "answer.is_it_anonymous"):
+            assert sala.once(answer)
+
+    play(tmp_path, story)
+
+
+def test_what_is_taken_back_is_not_answered_even_when_that_is_heard_first(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        await sala.hears(sala.event("unsend", unsend={"messageId": "77"}))
+        before = len(sala.line.chats[ANN])
+        await sala.hears(sala.text("is it free?", id="77"))
+        assert len(sala.line.chats[ANN]) == before
+
+    play(tmp_path, story)
+
+
+def test_an_event_without_a_token_leaves_the_newest_token_to_the_answer(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await sala.hears(
+            sala.text("hi", id="1"), sala.event("unsend", unsend={"messageId": "99"})
+        )
+        assert sala.line.asked(REPLY) == [200]
+        assert sala.line.asked(PUSHED) == []
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- faults
+
+
+@pytest.mark.parametrize("fault", ["500", "500 after", "cut after", "slow after"])
+def test_a_reply_without_a_clear_answer_is_asked_again_and_comes_once(
+    fault: Fault, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        sala.restart(seconds=0.3)
+        sala.line.faults[REPLY] = [fault]
+        await opens(sala)
+        assert said_once(sala)
+        assert sala.line.asked(PUSHED) == []
+
+    play(tmp_path, story)
+
+
+def test_a_reply_that_stays_without_answer_waits_and_is_the_same_again(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.faults[REPLY] = ["500", "500 after", "500"]
+        await opens(sala)
+        await sala.works_later(seconds=3)
+        assert said_once(sala)
+        assert sala.line.asked(PUSHED) == []
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("fault", ["500", "500 after", "cut after", "slow after"])
+def test_a_push_without_a_clear_answer_is_repeated_with_its_key(
+    fault: Fault, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        sala.restart(seconds=0.3)
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        sala.line.faults[PUSHED] = [fault]
+        await sala.works_later(seconds=46)
+        await sala.works_later(seconds=5)
+        assert said_once(sala)
+        assert (len(sala.line.asked(PUSHED)), sala.line.used) == (2, 1)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("path", [REPLY, PUSHED])
+@pytest.mark.parametrize("fault", ["rate", "concurrent"])
+def test_what_is_too_much_at_once_comes_a_little_later(
+    fault: Fault, path: str, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.faults[path] = [fault]
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        await sala.works_later(seconds=46 if path == PUSHED else 0)
+        assert sala.line.said(ANN) == []
+        await sala.works_later(seconds=4)
+        assert said_once(sala)
+
+    play(tmp_path, story)
+
+
+def test_past_the_months_pushes_an_answer_waits_for_the_next_reply_token(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.used = 300
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        await sala.works_later(seconds=46)
+        assert sala.line.said(ANN) == []
+        await sala.works_later(hours=2)
+        assert sala.line.asked(PUSHED) == [429]
+        await sala.says("hi")
+        assert all(map(sala.once, HELLO[:1]))
+        assert sala.line.used == 300
+
+    play(tmp_path, story)
+
+
+def test_a_reply_token_that_line_refuses_at_once_is_answered_by_push(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        sala.line.tokens.clear()
+        await sala.work()
+        assert said_once(sala)
+        assert (sala.line.asked(REPLY), sala.line.asked(PUSHED)) == ([400], [200])
+
+    play(tmp_path, story)
+
+
+def test_a_reply_token_is_not_tried_when_it_is_old(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        await sala.works_later(seconds=46)
+        assert (sala.line.asked(REPLY), sala.line.asked(PUSHED)) == ([], [200])
+
+    play(tmp_path, story)
+
+
+def test_somebody_who_blocked_us_gets_nothing_and_nothing_is_tried_for_ever(
+    tmp_path: Path,
+) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.blocked.add(ANN)
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        await sala.works_later(seconds=46)
+        await sala.works_later(days=1)
+        assert (sala.line.asked(PUSHED), sala.line.used) == ([200], 0)
+
+    play(tmp_path, story)
+
+
+def test_somebody_who_is_not_there_is_forgotten(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.unknown.add(ANN)
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        await sala.works_later(seconds=46)
+        await sala.works_later(days=1)
+        assert sala.line.asked(PUSHED) == [400]
+
+    play(tmp_path, story)
+
+
+def test_a_wrong_access_token_loses_nothing(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        sala.channel.api = LineApi("not the token", sala.line.url)
+        await opens(sala)
+        assert sala.line.said(ANN) == []
+        await sala.channel.close()
+        sala.restart()
+        await sala.works_later(seconds=3)
+        assert said_once(sala)
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- crashes
+
+
+class Dying(LineApi):
+    """The process ends after (or before) the call with this name."""
+
+    def __init__(self, host: str, after: str, *, before: bool = False) -> None:
+        super().__init__(CHANNEL_TOKEN, host)
+        self.after = after
+        self.before = before
+
+    async def reply(self, token: str, faces: Any) -> None:
+        await self._end("reply", super().reply(token, faces))
+
+    async def push(self, user: str, faces: Any, key: str) -> None:
+        await self._end("push", super().push(user, faces, key))
+
+    async def _end(self, name: str, call: Any) -> None:
+        if name == self.after and self.before:
+            call.close()
+            raise Killed
+        await call
+        if name == self.after:
+            raise Killed
+
+
+async def dies(sala: Account, after: str, *, before: bool = False) -> None:
+    """Work until the process ends there; then there is a new one."""
+    sala.channel.api = Dying(sala.line.url, after, before=before)
+    with pytest.raises(Killed):
+        await sala.work()
+    await sala.close()
+    sala.restart()
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("later", [1, 20, 50])
+def test_a_crash_around_a_reply_loses_nothing_and_repeats_nothing(
+    later: int, before: bool, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        await dies(sala, "reply", before=before)
+        await sala.works_later(seconds=later)
+        assert said_once(sala)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_crash_around_a_push_loses_nothing_and_repeats_nothing(
+    before: bool, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        await sala.post(sala.event("follow", follow={"isUnblocked": False}))
+        sala.now += timedelta(seconds=46)
+        await dies(sala, "push", before=before)
+        await sala.works_later(hours=3)
+        assert said_once(sala)
+
+    play(tmp_path, story)
+
+
+QUESTIONS = {
+    "is it free?": "answer.is_it_free",
+    "how long does it take?": "answer.how_long",
+    "is it anonymous?": "answer.is_it_anonymous",
+    "do you see my photo?": "answer.do_you_see_my_photo",
+}
+
+
+@pytest.mark.parametrize("end", ["push", "reply", None])
+@pytest.mark.parametrize("before", [True, False])
+def test_more_than_a_reply_holds_comes_whole_in_order_and_once(
+    end: str | None, before: bool, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        sala.line.chats.clear()
+        await sala.post(*(sala.text(question) for question in QUESTIONS))
+        if end:
+            await dies(sala, end, before=before)
+        await sala.works_later(seconds=1)
+        said = "\n".join(sala.line.said(ANN))
+        places = [said.find(sala.texts.say(id, "en")) for id in QUESTIONS.values()]
+        assert len(sala.line.said(ANN)) > 5
+        assert -1 not in places
+        assert places == sorted(places)
+        assert all(map(sala.once, QUESTIONS.values()))
+
+    play(tmp_path, story)
+
+
+def test_past_the_months_pushes_the_first_five_still_come_by_reply(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        sala.line.chats.clear()
+        sala.line.used = 300
+        await sala.hears(*(sala.text(question) for question in QUESTIONS))
+        assert len(sala.line.said(ANN)) == 5
+        sala.line.used = 0
+        await sala.says("ok")
+        assert all(map(sala.once, QUESTIONS.values()))
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- the month's pushes
+
+
+def news(text: str = "There is news.") -> Message:
+    id = EffectId("11111111-2222-5333-8444-555555555555")
+    return Message(id, text, "You have a message", (Choice("Later", "app=later"),))
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "quiet", "goes"),
+    [(200, 300, 60, True), (250, 300, 60, False), (250, 300, 5, True), (9_000, None, 60, True)],
+)
+def test_the_last_fifth_of_the_months_pushes_is_kept_for_who_is_writing_now(
+    used: int, limit: int | None, quiet: int, goes: bool, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.used, sala.line.limit = used, limit
+        heard_at = sala.now - timedelta(minutes=quiet)
+        sending = sala.channel.send(write_address(Address(ANN, heard_at)), [news()], PUSH)
+        if goes:
+            await sending
+        else:
+            with pytest.raises(TryAgain) as held:
+                await sending
+            assert held.value.again_at is None
+        assert len(sala.line.said(ANN)) == int(goes)
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- what LINE may send
+
+
+def made_webhooks(examples: int) -> list[Json]:
+    """Requests made from LINE's document of the webhook."""
+    operation = schemathesis.openapi.from_dict(specs.line("webhook"))["/callback"]["POST"]
+    made: list[Json] = []
+
+    @settings(
+        max_examples=examples, derandomize=True, database=None, deadline=None,
+        phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(operation.as_strategy())
+    def collect(case: Any) -> None:
+        if isinstance(case.body, dict):
+            made.append(case.body)
+
+    collect()
+    return made
+
+
+def as_line_names(events: list[Json]) -> None:
+    """Ids as LINE makes them; the document only says that they are strings."""
+    for event in events:
+        event["webhookEventId"] = f"01{random.getrandbits(96):024X}"
+        if event.get("source", {}).get("type") == "user":
+            event["source"]["userId"] = f"U{random.getrandbits(128):032x}"
+        for part in ("message", "unsend"):
+            if part in event:
+                event[part]["id" if part == "message" else "messageId"] = str(random.getrandbits(50))
+
+
+def is_heard(event: Json) -> bool:
+    ours = event["mode"] == "active" and event.get("source", {}).get("type") == "user"
+    return ours and event["type"] in {"message", "unsend", "follow", "unfollow"}
+
+
+def test_no_event_of_lines_document_crashes_the_door_or_is_lost(tmp_path: Path) -> None:
+    requests = made_webhooks(250)
+    events = [event for request in requests for event in request["events"]]
+    as_line_names(events)
+    heard = sum(map(is_heard, events))
+    assert len(events) >= 500
+    assert heard >= 20
+
+    async def story() -> None:
+        async with account(tmp_path) as sala:
+            assert {await sala.post(*request["events"]) for request in requests} == {200}
+            claims = await sala.store.claim({"line"}, sala.now, 10_000)
+            assert sum(len(one.waiting) for one in claims) == heard
+            while await sala.worker.turns():
+                pass
+            assert await sala.store.parked() == 0
+
+    asyncio.run(story())
+
+
+# ---------------------------------------------------------------- setting up
+
+
+def test_setting_up_twice_changes_nothing(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        api = sala.channel.api
+        await set_webhook(api, f"{HOME}/line")
+        assert (await try_webhook(api)).good
+        for again in (True, False):
+            for language in LANGUAGES:
+                font = find_font(sala.texts, language)
+                picture = rich_menu_image(sala.texts, language, font)
+                default = language == "th"
+                made = await put_menu(api, sala.texts, language, picture, default=default)
+                assert made is again
+        assert sorted(sala.line.aliases) == ["sala-en", "sala-es", "sala-th"]
+        assert sala.line.everybody == sala.line.aliases["sala-th"]
+        assert len(sala.line.menus) == 3
+        ids = {await put_liff(api, f"{HOME}/line/app") for _ in range(2)}
+        assert list(ids) == list(sala.line.liff_apps)
+        assert sala.line.liff_apps[ids.pop()]["view"]["type"] == "tall"
+
+    play(tmp_path, story)
+
+
+def test_a_menu_that_was_begun_or_replaced_is_cleared_away(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.menus["begun"] = {"name": "sala-en-0", "areas": [], "size": {}}
+        sala.line.menus["theirs"] = {"name": "spring sale", "areas": [], "size": {}}
+        for picture in (b"one", b"two"):
+            assert await put_menu(sala.channel.api, sala.texts, "en", picture)
+        assert set(sala.line.menus) == {"theirs", sala.line.aliases["sala-en"]}
+
+    play(tmp_path, story)
+
+
+def test_the_menu_speaks_the_language_that_the_person_speaks(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        for language in LANGUAGES:
+            await put_menu(sala.channel.api, sala.texts, language, language.encode())
+        await opens(sala)
+        await sala.says("hola, necesito ayuda")
+        assert sala.line.linked[ANN] == sala.line.aliases["sala-es"]
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- logs
+
+
+def test_no_log_says_who_wrote_what(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.get_event_loop_policy()
+    caplog.set_level(logging.DEBUG)
+    faults: list[Fault] = ["500", "cut after", "rate"]
+    tokens: list[str] = []
+
+    async def story(sala: Account) -> None:
+        sala.line.faults[REPLY] = list(faults)
+        for _ in range(3):
+            event = sala.text("my secret canary")
+            tokens.append(event["replyToken"])
+            await sala.hears(event)
+            await sala.works_later(seconds=50)
+        await sala.post_bytes(b'{"events": [my secret canary', b"\xff\xfe canary")
+
+    play(tmp_path, story)
+    loud = "\n".join(one.getMessage() for one in caplog.records if one.name != "aiohttp.access")
+    loud += "".join(capsys.readouterr())
+    assert '"send_failed"' in loud
+    for canary in ("canary", ANN, SECRET, CHANNEL_TOKEN, *tokens):
+        assert canary not in loud

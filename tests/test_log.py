@@ -1,0 +1,135 @@
+"""Nothing a person said or was given is in a log line, nor in a byte of the database."""
+
+import json
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from bot.log import FIELDS, log, where
+from tests.serving import Served, served
+from tests.visiting import Visitor, codes, ticket_of
+
+WORDS = "canary-words he wants money 0812345678 ann@canary.example"
+SOME_WORDS = ("canary-words", "0812345678", "ann@canary.example")
+THAI = "เขาขู่จะปล่อยรูปแคนารี"
+FILE = "canary-IMG_0001.jpg"
+QUERY = "canary-query"
+HASH = "c0ffee" * 10 + "abcd"
+WAY = (
+    "ask.phone=own", "ask.situation=money", "ask.who=self", "ask.age=adult", "ask.image=here",
+    "ask.consent=yes",
+)  # fmt: skip
+
+
+def talks(visitor: Visitor) -> list[str]:
+    """A talk to its case; what of it must be found nowhere."""
+    with visitor.page() as page:
+        page.until("own phone")
+        assert visitor.says(WORDS)
+        page.message()
+        visitor.presses(*WAY)
+        ticket = ticket_of(page.until("Choose the picture"))
+        named = [{**codes(HASH)[0], "name": FILE}]
+        assert visitor.post("/app/hashes", {"ticket": ticket, "items": named})[0] == 400
+        _, _, made = visitor.post("/app/hashes", {"ticket": ticket, "items": codes(HASH)})
+        page.until(made["case"])
+    assert visitor.says(THAI)
+    assert visitor.says(f"{made['case']} {made['pin']}"), "held: no page is open"
+    return [made["case"], made["pin"], ticket]
+
+
+def posts_badly(visitor: Visitor) -> None:
+    bad = [
+        b'{"id": 1, "text": "' + WORDS.encode() + b'"',
+        b"\xff" + WORDS.encode(),
+        {"id": str(uuid4()), "choice": WORDS},
+        {"id": str(uuid4()), "text": WORDS, "more": FILE},
+        {"id": WORDS, "text": WORDS},
+    ]
+    for path in ("/chat/say", "/chat/open", "/chat/seen", "/app/hashes", f"/{QUERY}?{QUERY}"):
+        for plain in bad:
+            assert visitor.post(path, plain)[0] in {400, 404}
+    assert visitor.post("/chat/say", bad[0], Origin=f"https://{QUERY}.example")[0] == 403
+    assert visitor.post("/chat/say", b"x" * 70_000 + WORDS.encode())[0] == 413
+
+
+def asks_as_no_partner(visitor: Visitor) -> None:
+    keys = {"x-functions-key": QUERY, "Ocp-Apim-Subscription-Key": QUERY}
+    path = f"/exchange/v1/SubmitFeedback?{QUERY}"
+    assert visitor.post(path, {"hashes": WORDS}, **keys)[0] == 401
+
+
+def answers_as_partner(sala: Served) -> list[str]:
+    keys = json.loads(sala.command("partner", "add", "Chirp", "--list", "both", "--json"))
+    visitor = Visitor(sala.url)
+    sent = {
+        "x-functions-key": keys["feedback_key"],
+        "Ocp-Apim-Subscription-Key": keys["subscription_key"],
+    }
+    for plain in ({"hashes": WORDS}, WORDS.encode(), [{"hashValue": WORDS}]):
+        assert visitor.post("/exchange/v1/SubmitFeedback", plain, **sent)[0] == 400
+    return list(keys.values())
+
+
+def bytes_kept(folder: Path) -> bytes:
+    """Every byte beside the keys: the database, its log, its index."""
+    kept = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "keys"]
+    assert {path.name for path in kept} >= {"sala.db", "sala.db-wal"}
+    return b"".join(path.read_bytes() for path in kept)
+
+
+def test_what_was_said_and_given_is_in_no_log_line_and_no_byte_of_the_database(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path) as sala:
+        visitor = Visitor(sala.url)
+        given = talks(visitor)
+        posts_badly(visitor)
+        asks_as_no_partner(visitor)
+        given += answers_as_partner(sala)
+        kept = bytes_kept(tmp_path)
+        sala.process.terminate()
+        assert sala.process.stdout is not None
+        logged = "".join(sala.printed) + sala.process.stdout.read()
+    token = visitor.cookie.partition("=")[2]
+    canaries = [WORDS, *SOME_WORDS, THAI, FILE, QUERY, HASH, token, *given]
+    assert all(len(canary) >= 6 for canary in canaries)
+    assert [canary for canary in canaries if canary in logged] == []
+    assert [canary for canary in canaries if canary.encode() in kept] == []
+    assert b"Hello, this is Sala" not in kept, "nothing readable waits in the outbox"
+
+
+def test_every_line_it_logs_is_an_event_of_the_vocabulary(tmp_path: Path) -> None:
+    with served(tmp_path) as sala:
+        posts_badly(Visitor(sala.url))
+        sala.process.terminate()
+        assert sala.process.stdout is not None
+        logged = "".join(sala.printed) + sala.process.stdout.read()
+    lines = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
+    rest = [line for line in logged.splitlines() if not line.startswith(("{", "Sala is", "Keys:"))]
+    assert rest == []
+    assert lines
+    assert all(line.keys() <= FIELDS | {"at", "event"} for line in lines)
+
+
+@pytest.mark.parametrize("field", ["text", "conversation", "address", "case", "url", "name"])
+def test_a_field_outside_the_list_is_refused_and_nothing_is_written(
+    field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ValueError, match="allow-list"):
+        log("send_failed", **{field: WORDS})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_of_an_error_its_class_and_place_are_said_and_not_its_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        log("send_failed", **{"text": 1})
+    except ValueError as error:
+        log("send_failed", **where(error))
+    line = json.loads(capsys.readouterr().err)
+    assert line["error"] == "ValueError"
+    assert re.fullmatch(r"log\.py:[0-9]+", line["where"])
