@@ -1,8 +1,8 @@
 """The composition root: the only module that knows all the others."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +13,7 @@ from bot import web
 from bot.channels import Channel
 from bot.channels.browser import BrowserChannel, BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
+from bot.doors import ChatApp, Ground, chat_apps
 from bot.exchange.routes import Desk
 from bot.helplines import HelpLines
 from bot.log import log
@@ -68,6 +69,16 @@ class Sala:
         """What a mini-app's ticket is looked up by."""
         return ticket_digest(self.vault, token)
 
+    def ground(self) -> Ground:
+        """What the chat apps' doors stand on."""
+        return Ground(self.settings, self.texts, self.store, self.vault, now, self.renew)
+
+    async def renew(self, conversation: ConversationId, language: Language) -> str | None:
+        """A fresh token in place of the conversation's open mini-app ticket, if it has one."""
+        token = f"{language}-{self.vault.randoms(16).hex()}"
+        ticket = await self.store.renew(conversation, self.ticket_digest(token), now())
+        return token if ticket else None
+
     def _help_card(self, language: Language) -> list[str]:
         lines = HelpLines(self.texts, language, None, now().date())
         return list(lines.emergency_numbers().lines)
@@ -75,7 +86,8 @@ class Sala:
     def site(self) -> Starlette:
         """The web doors, with a worker that lives as long as they are served."""
         channel = BrowserChannel()
-        worker = self.worker(channel)
+        opened = chat_apps(self.ground())
+        worker = self.worker(channel, *(one.channel for one in opened))
         door = BrowserDoor(
             channel=channel,
             receive=self.store.receive,
@@ -95,7 +107,9 @@ class Sala:
             public_url=self.settings.public_url,
             exit_url=self.settings.exit_url,
         )
-        site = web.site(door, app, Desk(self.store, now, worker.wake), _working(worker))
+        routes = [route for one in opened for route in one.routes(worker.wake)]
+        desk = Desk(self.store, now, worker.wake)
+        site = web.site(door, app, desk, _working(worker, opened), routes)
         site.state.close_streams = channel.close
         return site
 
@@ -114,15 +128,18 @@ async def open_sala(settings: Settings) -> AsyncIterator[Sala]:
         await store.close()
 
 
-def _working(worker: Worker) -> web.Lifespan:
+def _working(worker: Worker, opened: Sequence[ChatApp]) -> web.Lifespan:
     @asynccontextmanager
     async def lifespan(site: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(worker.run())
+        runs = [worker.run(), *(one.runs(worker.wake) for one in opened if one.runs)]
+        tasks = [asyncio.create_task(run) for run in runs]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for one in opened:
+                await one.close()
 
     return lifespan

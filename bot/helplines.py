@@ -57,6 +57,8 @@ class HelpLines:
         return " · ".join(dict.fromkeys(line.number for line in found if line))
 
     def _found(self, need: Need) -> list[tuple[Country, HelpLine]]:
+        if self.country == "ZZ":
+            return []  # what serves everywhere is the directory
         countries = self._countries()
         if need in {"crisis", "danger"} and len(countries) > 1:
             numbers = ((one, emergency(one, self.today)) for one in countries)

@@ -15,6 +15,7 @@ Event = Literal[
     "turn_parked",
     "send_failed",
     "store_failed",
+    "poll_failed",
     "effect_failed",
     "sweep",
     "keys_made",

@@ -92,7 +92,7 @@ class Outbox:
             for pending, effect in decoded:
                 if not isinstance(effect, Send):
                     await self._do(bundle, pending, effect)
-            for together in _together(sends):
+            for together in _together(sends, whole=self.channels[bundle.channel].together):
                 if not await self._send(bundle, together):
                     break
         except Exception as error:  # what went out cannot be settled now: no storm of repeats
@@ -199,6 +199,10 @@ class Outbox:
         )
 
 
-def _together(sends: Sequence[tuple[Pending, Send]]) -> list[list[tuple[Pending, Send]]]:
-    """Messages that went out together before, and then those not tried yet."""
+def _together(
+    sends: Sequence[tuple[Pending, Send]], *, whole: bool
+) -> list[list[tuple[Pending, Send]]]:
+    """Messages that went out together before, then those not tried yet; or each by itself."""
+    if not whole:
+        return [[one] for one in sends]
     return [list(group) for _, group in groupby(sends, key=lambda one: one[0].way)]

@@ -213,7 +213,8 @@ def _or_phone(voice: Voice, asked: Asked, card: Card) -> Shown:
 
 
 async def _emergency_line(voice: Voice, asked: Asked) -> Shown:
-    return Shown((_lines(voice, asked).emergency_alone(),))
+    numbers = _lines(voice, asked).emergency_alone()
+    return Shown((numbers,) if numbers else ())
 
 
 async def _child_lines(voice: Voice, asked: Asked) -> Shown:

@@ -1,6 +1,6 @@
 """The web door: verify, store, answer. Every route that strangers or partners can reach."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
@@ -18,12 +18,19 @@ from bot.miniapp.routes import MiniApp
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def site(door: BrowserDoor, app: MiniApp, desk: Desk, lifespan: Lifespan) -> Starlette:
+def site(
+    door: BrowserDoor,
+    app: MiniApp,
+    desk: Desk,
+    lifespan: Lifespan,
+    chat_apps: Sequence[BaseRoute] = (),
+) -> Starlette:
     """The whole site as one ASGI application."""
     routes: list[BaseRoute] = [
         *browser.routes(door),
         *miniapp.routes(app),
         *exchange.routes(desk),
+        *chat_apps,
         Route("/healthz", _health),
     ]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -16,7 +16,7 @@ from bot.channels.telegram_pace import Pace
 from bot.conversation.codec import decode_inbound
 from bot.conversation.model import Inbound, Language
 from bot.settings import TelegramSettings
-from bot.store import Arrival, ConversationId
+from bot.store import Arrival, ConversationId, StoreError
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
 from bot.voice import Operator, Voice, ticket_digest
@@ -31,7 +31,10 @@ PREVIEW = load_texts().say("preview", "en")
 
 
 class Town:
-    """One Sala. `now` moves by hand, and when the door keeps its pace."""
+    """One Sala. `now` moves by hand, and when the door keeps its pace.
+
+    `full` is how many more arrivals find the disk full.
+    """
 
     def __init__(
         self, folder: Path, api: TelegramApi, home: str = HOME, *, polling: bool = False
@@ -42,6 +45,7 @@ class Town:
         self.store = SqliteStore.open(folder / "sala.db", VAULT, lambda: self.now)
         self.texts = load_texts()
         self.kept: list[Inbound] = []
+        self.full = 0
         settings = TelegramSettings(TOKEN, polling, api.url)
         self.http = TelegramHttp(answer_within=10)
         pace = Pace(self.seconds, self.sleep)
@@ -71,6 +75,9 @@ class Town:
         return ConversationId(VAULT.digest("conversation", key))
 
     async def receive(self, arrival: Arrival) -> bool:
+        if self.full:
+            self.full -= 1
+            raise StoreError
         new = await self.store.receive(arrival)
         self.kept += [decode_inbound(arrival.body)] if new else []
         return new

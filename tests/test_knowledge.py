@@ -12,6 +12,7 @@ from bot.cases.eligibility import List
 from bot.conversation.flows import TABLE
 from bot.conversation.model import LANGUAGES, Country, Language, MessageId, NodeId, Send, Show
 from bot.conversation.table import Ask
+from bot.helplines import HelpLines
 from bot.knowledge import (
     FRESH,
     LIKELY,
@@ -25,7 +26,7 @@ from bot.knowledge import (
 from bot.store import ConversationId, EffectId
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
-from bot.voice import Asked, Operator, Voice, emergency_card
+from bot.voice import Asked, Operator, Voice
 from tests.talking import HOME, VAULT
 
 CHECKED = max(line.checked for line in help_lines())
@@ -61,7 +62,7 @@ def test_c8_where_a_language_is_likely_spoken_is_among_the_countries_offered() -
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_c8_the_card_names_one_number_a_likely_country(language: Language) -> None:
-    card = emergency_card(load_texts(), language, LATER)
+    card = HelpLines(load_texts(), language, None, LATER).emergency_numbers().lines
     numbers = [line.number for c in LIKELY[language] if (line := emergency(c, LATER))]
     assert len(card) == len(numbers) == len(LIKELY[language])
     assert all(number in line for number, line in zip(numbers, card, strict=True))
@@ -126,7 +127,8 @@ def test_every_official_page_is_sourced_and_dated_and_in_every_language(name: Li
 
 
 SHOWS: tuple[Show, ...] = (
-    "crisis", "danger", "emergency_line", "child_lines", "people", "official", "readers",
+    "crisis", "crisis_young", "danger", "emergency_line", "child_lines", "people", "official",
+    "readers",
 )  # fmt: skip
 CONTACT = re.compile(r"https?://\S+|(?<![\w.])[*(]?[0-9][0-9 ()-]*[0-9](?!\w)")
 
@@ -157,6 +159,7 @@ def test_every_number_and_address_that_is_shown_stands_on_the_shelf(
                     Asked(EffectId("e"), send, ConversationId(b"c" * 16), now)
                 )
                 found |= contacts(message.text) | {link.url for link in message.links}
+                found |= {call.label for call in message.calls}
         await store.close()
         return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.cases.number import make_number
 from bot.channels import Choice, Link, Message
 from bot.channels.telegram_pace import Pace
 from bot.channels.telegram_setup import COMMANDS
@@ -188,13 +189,7 @@ def test_only_what_nobody_waits_for_rings_and_it_is_neutral_c15(id: str) -> None
 
 def test_a_message_that_shows_a_case_number_cannot_be_passed_on() -> None:
     assert one(words("Case AAA-AAA-AAA: made.")).protected is False
-    assert one(words("Your number is K7Q-2XH-DPM.".replace("K7Q-2XH-DPM", number()))).protected
-
-
-def number() -> str:
-    from bot.cases.number import make_number
-
-    return make_number(bytes(range(8)))
+    assert one(words(f"Your number is {make_number(bytes(8))}.")).protected
 
 
 def test_choices_and_links_stand_one_below_the_other() -> None:

@@ -1,25 +1,17 @@
 """The whole bot before a strict Telegram: what is sent, what is lost, what is deleted."""
 
-import asyncio
-import logging
 import random
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.cases.number import make_number
 from bot.channels import Message
-from bot.channels.telegram import poll
-from bot.channels.telegram_setup import (
-    drop_webhook,
-    set_about,
-    set_commands,
-    set_menu_button,
-    set_webhook,
-)
-from bot.channels.telegram_wire import ALLOWED, address_of
-from bot.conversation.model import LANGUAGES, Media, Opened, Typed
+from bot.channels.telegram_wire import address_of
+from bot.conversation.model import Media, Opened, Typed
 from bot.store import EffectId
 from tests.peers.telegram_api import private
 from tests.peers.telegram_document import document
@@ -63,6 +55,20 @@ def test_every_message_begins_neutral_is_silent_and_opens_no_address_c14(tmp_pat
     live(tmp_path, story)
 
 
+def test_news_rings_and_what_shows_a_case_number_cannot_be_passed_on(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        town.api.text(ANN, "/start")
+        words = (town.texts.say("news", "en"), f"Your number: {make_number(bytes(8))}")
+        await town.channel.send(
+            address_of(ANN), [Message(EffectId(one), one, PREVIEW) for one in words]
+        )
+        news, case = town.api.asked("sendMessage")
+        assert (news["disable_notification"], case["disable_notification"]) == (False, True)
+        assert (news["protect_content"], case["protect_content"]) == (False, True)
+
+    live(tmp_path, story)
+
+
 def test_a_pressed_button_is_acknowledged_and_answered_even_below_a_lost_message(
     tmp_path: Path,
 ) -> None:
@@ -81,6 +87,17 @@ def test_an_acknowledgement_that_fails_holds_nothing_back(tmp_path: Path) -> Non
         await town.begins()
         await town.presses("ask.phone=own")
         assert said(town, "ask.situation") == 1
+
+    live(tmp_path, story)
+
+
+def test_a_burst_keeps_the_pace_of_one_chat(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await town.begins()
+        await town.presses("ask.phone=own", "ask.situation=money")
+        dates = [one["date"] for one in town.api.said(ANN)]
+        assert len(dates) > 4
+        assert all(later - date >= 1 for date, later in pairwise(dates))
 
     live(tmp_path, story)
 
@@ -116,6 +133,17 @@ def test_where_there_is_no_https_the_page_opens_by_its_link_alone(tmp_path: Path
         assert not any("web_app" in row[0] for row in rows)
 
     live(tmp_path, story, "http://127.0.0.1:8080")
+
+
+def test_an_address_that_telegram_takes_no_button_for_stands_in_the_text(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await town.begins()
+        await town.presses(*TO_APP)
+        last = town.api.said(ANN)[-1]
+        assert "http://localhost:8080/app#en-" in last["text"]
+        assert last["reply_markup"]["inline_keyboard"]
+
+    live(tmp_path, story, "http://localhost:8080")
 
 
 # ---------------------------------------------------------------- what is no text
@@ -227,6 +255,19 @@ def test_a_message_that_failed_goes_out_once_telegram_is_well(trouble: Any, tmp_
     live(tmp_path, story)
 
 
+def test_what_went_out_before_a_failure_is_not_said_again(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await town.begins()
+        town.api.troubles["sendMessage"] += ["none", "none", "500"]
+        await town.presses("ask.phone=own", "ask.situation=money")
+        await town.works_later(minutes=1)
+        texts = town.texts_in()
+        assert len(texts) > 4
+        assert len(set(texts)) == len(texts)
+
+    live(tmp_path, story)
+
+
 @pytest.mark.parametrize("trouble", ["lost", "hangs", "not json"])
 def test_a_message_whose_answer_was_lost_is_repeated_once_and_alone(
     trouble: Any, tmp_path: Path
@@ -330,102 +371,3 @@ def test_every_update_of_the_document_is_taken_and_none_that_means_something_is_
         assert await town.store.parked() == 0
 
     live(tmp_path, story)
-
-
-# ---------------------------------------------------------------- long polling
-
-
-async def polling(town: Town) -> "asyncio.Task[None]":
-    return asyncio.create_task(poll(town.door, town.sleep))
-
-
-async def ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-def test_a_polling_bot_keeps_what_comes_and_passes_it_over_only_then(tmp_path: Path) -> None:
-    async def story(town: Town) -> None:
-        one, two = town.api.text(ANN, "/start"), town.api.text(BOB, "/start")
-        task = await polling(town)
-        await until(lambda: len(town.api.asked("getUpdates")) == 2)
-        await ended(task)
-        assert len(town.kept) == 2
-        offsets = [call.get("offset") for call in town.api.asked("getUpdates")]
-        assert offsets == [None, two["update_id"] + 1]
-        assert town.api.asked("getUpdates")[0]["allowed_updates"] == list(ALLOWED)
-        assert one["update_id"] < two["update_id"]
-
-    live(tmp_path, story, polling=True)
-
-
-def test_a_polling_bot_outlives_a_bad_hour(tmp_path: Path) -> None:
-    async def story(town: Town) -> None:
-        town.api.webhook = {"url": "https://old.example"}
-        town.api.troubles["getUpdates"] += ["500", "flood", "401", "lost", "not json"]
-        task = await polling(town)
-        await until(lambda: len(town.api.asked("getUpdates")) > 8)
-        town.api.webhook = None
-        town.api.text(ANN, "/start")
-        await until(lambda: len(town.kept) == 1)
-        await ended(task)
-
-    live(tmp_path, story, polling=True)
-
-
-def test_a_polling_bot_has_no_webhook(tmp_path: Path) -> None:
-    async def story(town: Town) -> None:
-        assert await town.post(town.api.text(ANN, "/start")) == 404
-
-    live(tmp_path, story, polling=True)
-
-
-# ---------------------------------------------------------------- setting up
-
-
-def test_setting_up_again_writes_no_name_and_description_again(tmp_path: Path) -> None:
-    async def story(town: Town) -> None:
-        bot = town.channel.bot
-        for _ in range(2):
-            await set_webhook(bot, "https://sala.example/telegram", "s" * 64)
-            await set_commands(bot, town.texts)
-            await set_about(bot, town.texts)
-            await set_menu_button(bot)
-        assert len(town.api.asked("setMyName")) == len(LANGUAGES) + 1
-        assert len(town.api.asked("setMyDescription")) == len(LANGUAGES) + 1
-        assert len(town.api.asked("setMyShortDescription")) == len(LANGUAGES) + 1
-        assert town.api.told["Name", "th"]["name"] == "ศาลา"
-        assert town.api.webhook is not None
-        assert town.api.webhook["allowed_updates"] == list(ALLOWED)
-        await drop_webhook(bot)
-        assert town.api.webhook is None
-
-    live(tmp_path, story)
-
-
-# ---------------------------------------------------------------- nothing is told
-
-
-def test_no_log_and_no_output_tells_of_token_words_or_people(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    async def story(town: Town) -> None:
-        town.http._answer_within = 1.0
-        town.api.troubles["sendMessage"] += ["500", "not json", "400", "lost", "401", "flood"]
-        town.api.troubles["getUpdates"] += ["not json", "401", "500"]
-        await town.hears(town.api.text(ANN, "my canary says 5551234567"))
-        for _ in range(8):
-            await town.works_later(minutes=20)
-        await town.post({"update_id": 1, "message": "canary"}, "no-canary-secret")
-        task = await polling(town)
-        await until(lambda: len(town.api.asked("getUpdates")) > 3)
-        await ended(task)
-
-    with caplog.at_level(logging.DEBUG):
-        live(tmp_path, story)
-    out, err = capfd.readouterr()
-    assert "send_failed" in err
-    everything = caplog.text + out + err
-    for secret in ("canary", "5551234567", str(ANN), "110201543", "a-secret"):
-        assert secret not in everything

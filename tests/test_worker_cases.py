@@ -154,7 +154,7 @@ def test_the_right_pin_withdraws_at_once(tmp_path: Path) -> None:
     async def story(talk: Talk) -> None:
         case = await talk.makes_a_case()
         await talk.presses("home=withdraw")
-        await talk.says(f"{case.number} {case.pin}")
+        await talk.says(str(case.pin))
         assert talk.heard("withdrawn") == 1
         assert await talk.status(case.number) == "Withdrawn"
 
@@ -165,7 +165,7 @@ def test_a_wrong_pin_withdraws_nothing_and_says_so(tmp_path: Path) -> None:
     async def story(talk: Talk) -> None:
         case = await talk.makes_a_case()
         await talk.presses("home=withdraw")
-        await talk.says(f"{case.number} {wrong(case)}")
+        await talk.says(wrong(case))
         assert talk.heard("case.wrong") == 1
         await talk.works_later(days=9)
         assert await talk.status(case.number) == "Active"
@@ -178,12 +178,12 @@ def test_after_three_wrong_pins_even_the_right_one_waits(tmp_path: Path) -> None
         case = await talk.makes_a_case()
         await talk.presses("home=withdraw")
         for _ in range(3):
-            await talk.says(f"{case.number} {wrong(case)}")
+            await talk.says(wrong(case))
         assert talk.heard("case.wait", minutes="1") == 1
-        await talk.says(f"{case.number} {case.pin}")
+        await talk.says(str(case.pin))
         assert talk.heard("case.wait", minutes="1") == 2
         await talk.works_later(seconds=60)
-        await talk.says(f"{case.number} {case.pin}")
+        await talk.says(str(case.pin))
         assert talk.heard("withdrawn") == 1
 
     play(tmp_path, story)
@@ -267,7 +267,7 @@ def test_erasing_with_the_pin_leaves_no_case(tmp_path: Path) -> None:
     async def story(talk: Talk) -> None:
         case = await talk.makes_a_case()
         await talk.presses("ask.delete=case")
-        await talk.says(f"{case.number} {case.pin}")
+        await talk.says(str(case.pin))
         assert talk.heard("erased") == 1
         assert await talk.status(case.number) == "gone"
 

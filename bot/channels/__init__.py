@@ -83,6 +83,11 @@ class Channel(Protocol):
         """Whether a message can ring a phone nobody is looking at (then C15's hours hold)."""
         ...
 
+    @property
+    def together(self) -> bool:
+        """Whether a burst may be repeated whole without anybody seeing it twice."""
+        ...
+
     def way(self, address: bytes, now: datetime) -> bytes | None:
         """How messages would go out now, where a repeat must go the same way; else None."""
         ...
@@ -106,7 +111,9 @@ class Channel(Protocol):
 
 
 class Plain:
-    """What a door does that has no menus, removes nothing, and repeats messages one by one."""
+    """What a door does that has no menus and removes nothing."""
+
+    together: bool = True
 
     def way(self, address: bytes, now: datetime) -> bytes | None:
         """Nothing to keep."""

@@ -116,7 +116,7 @@ class LineApi:
             return await asked(*given, **named, _request_timeout=self._seconds)
         except from_line as error:
             outcome = outcome_of(error.status, error.body)
-        except (network, OSError):  # a timeout is an OSError
+        except (network, OSError, ValueError):  # no answer in time, or one the SDK cannot read
             outcome = "unclear"
         if outcome == "done":
             return None

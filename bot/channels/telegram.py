@@ -36,6 +36,7 @@ from bot.channels.telegram_wire import (
     key_of,
     parse,
     render,
+    without_links,
 )
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Language
@@ -63,6 +64,7 @@ class TelegramChannel(Plain):
 
     name: Final = "telegram"
     wakes: Final = True
+    together = False
 
     def __init__(
         self,
@@ -99,6 +101,16 @@ class TelegramChannel(Plain):
                     await self._say(chat, part)
 
     async def _say(self, chat: int, part: Outgoing) -> None:
+        """What Telegram refuses for its link buttons goes out with the addresses in the text."""
+        try:
+            await self._say_once(chat, part)
+        except BadRequest:
+            bare = without_links(part)
+            if bare is None:
+                raise
+            await self._say_once(chat, bare)
+
+    async def _say_once(self, chat: int, part: Outgoing) -> None:
         said = await self.bot.send_message(
             chat_id=chat,
             text=part.text,
@@ -285,7 +297,7 @@ async def poll(door: TelegramDoor, sleep: Sleep = asyncio.sleep) -> None:
                 offset = _after(update, offset)
             failures = 0
         except Exception as error:  # the loop must outlive Telegram's bad hours and the disk's
-            log("effect_failed", channel=door.channel.name, attempt=failures, **where(error))
+            log("poll_failed", channel=door.channel.name, attempt=failures, **where(error))
             await sleep(_pause(error, failures))
             failures += 1
 

@@ -6,7 +6,7 @@ Limits are those of Bot API 10.1 (core.telegram.org/bots/api).
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -203,6 +203,20 @@ def render(message: Message, manner: Manner) -> list[Outgoing]:
         Outgoing(before + part, keyboard, silent, protected)
         for part, keyboard in zip(parts, keyboards, strict=True)
     ]
+
+
+def without_links(sent: Outgoing) -> Outgoing | None:
+    """The same with its addresses in the text, when Telegram takes no button for them; else None.
+
+    (It takes none for `localhost`, say.)
+    """
+    rows = sent.keyboard.inline_keyboard if sent.keyboard else ()
+    choices = [row for row in rows if row[0].callback_data]
+    if len(choices) == len(rows):
+        return None
+    links = [f"{row[0].text}: {row[0].url}" for row in rows if row[0].url]
+    keyboard = InlineKeyboardMarkup(choices) if choices else None
+    return replace(sent, text="\n\n".join((sent.text, *links)), keyboard=keyboard)
 
 
 def units(text: str) -> int:

@@ -23,10 +23,15 @@ _LIST = """insert into hash values
   on conflict(id) do update set
   status = 'Active', modified = excluded.modified, change = excluded.change"""
 _CLAIM = """insert into claim values
-  (:cases, :id, :image, :variant, :at, 'Active', :change)
+  (:cases, :id, :image, :variant, :at, 'Active', :change, :posted_at)
   on conflict(cases, hash) do update set image = excluded.image, variant = excluded.variant,
-  registered_at = excluded.registered_at, status = 'Active', change = excluded.change"""
-_HOLDS = "select hash from claim where cases = ? and (status = 'Active' or ?)"
+  registered_at = excluded.registered_at, status = 'Active', change = excluded.change,
+  posted_at = excluded.posted_at"""
+_HOLDS = """select hash from claim
+  where cases = ? and (status = 'Active' or ?) and posted_at <= ?"""
+_ELSEWHERE = """select hash.id, kind, signal, value, quality, image, variant, posted_at
+  from claim join hash on hash.id = hash
+  where cases = ? and claim.status = 'Active' and list != ?"""
 _LET_GO = "update claim set status = 'Withdrawn' where cases = ? and hash = ?"
 _ERASE_CLAIM = "delete from claim where cases = ? and hash = ?"
 _MARK = """update hash set change = :change, modified = :modified, status = iif(
@@ -40,7 +45,8 @@ _WORDS = """select feedback.hash, name, value, feedback.at from claim
   join feedback on feedback.hash = claim.hash join partner on partner.id = partner
   where cases = ?"""
 _FETCHED = "select list, name, through from fetched join partner on partner.id = partner"
-_CASE = "select status, images, withdraw_at is not null from cases where id = ?"
+_CASE = """select status, images, withdraw_at is not null and status = 'Active'
+  from cases where id = ?"""
 
 
 def hash_id(vault: Vault, list: List, name: str, value: str) -> bytes:
@@ -56,13 +62,30 @@ def claim_item(
     for hash in item.hashes:
         row = _row(vault, list, item.media, hash)
         if db.execute(_HELD, (case, row["id"])).fetchone() is None:
-            change, modified = advance(db, now)
-            row |= {"change": change, "modified": modified}
-            row |= {"cases": case, "image": image, "at": micros(now)}
-            db.execute(_LIST, row)
-            db.execute(_CLAIM, row)
+            row |= {"cases": case, "image": image, "posted_at": micros(now)}
+            _claim(db, row, now)
             new = True
     return new
+
+
+def _claim(db: Connection, row: dict[str, object], now: datetime) -> None:
+    """A claim counts from now: what partners said before is not told to it (C13)."""
+    change, modified = advance(db, now)
+    row |= {"change": change, "modified": modified, "at": micros(now)}
+    db.execute(_LIST, row)
+    db.execute(_CLAIM, row)
+
+
+def move_claims(db: Connection, vault: Vault, case: bytes, to: List, now: datetime) -> None:
+    """Put what the case claims on another list instead, as if it had been registered there now."""
+    columns = ("kind", "signal", "value", "quality", "image", "variant", "posted_at")
+    for old, *held in db.execute(_ELSEWHERE, (case, to)).fetchall():
+        row = dict(zip(columns, held, strict=True)) | {"cases": case, "list": to}
+        value = vault.open(f"hash.value|{old.hex()}", row["value"])
+        id = hash_id(vault, to, row["signal"] or row["kind"], value.decode())
+        _claim(db, row | {"id": id, "value": vault.seal(f"hash.value|{id.hex()}", value)}, now)
+        db.execute(_LET_GO, (case, old))
+        mark(db, old, now)
 
 
 def _row(vault: Vault, list: List, media: Media, hash: Hash) -> dict[str, object]:
@@ -73,9 +96,13 @@ def _row(vault: Vault, list: List, media: Media, hash: Hash) -> dict[str, object
     return row | {"kind": hash.kind, "quality": hash.quality, "variant": hash.variant}
 
 
-def let_go(db: Connection, case: bytes, now: datetime, *, erase: bool) -> None:
+def let_go(
+    db: Connection, case: bytes, now: datetime, *, erase: bool = False,
+    posted_until: datetime | None = None,
+) -> None:  # fmt: skip
     """Withdraw the case's claims, or (`erase`) remove them; a hash nobody holds is withdrawn."""
-    for (id,) in db.execute(_HOLDS, (case, erase)).fetchall():
+    until = micros(posted_until or now)
+    for (id,) in db.execute(_HOLDS, (case, erase, until)).fetchall():
         db.execute(_ERASE_CLAIM if erase else _LET_GO, (case, id))
         mark(db, id, now)
         if erase:

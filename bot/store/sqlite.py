@@ -6,6 +6,7 @@ from pathlib import Path
 from bot.store.engine import Clock, Engine
 from bot.store.feed import Feed
 from bot.store.ledger import Ledger
+from bot.store.pins import Pins
 from bot.store.retention import Retention
 from bot.store.turns import Turns
 from bot.vault import Vault
@@ -15,7 +16,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqliteStore(Turns, Ledger, Retention, Feed):
+class SqliteStore(Turns, Ledger, Pins, Retention, Feed):
     """`Store` and `Registry` over one SQLite file (docs/architecture.md)."""
 
     @classmethod

@@ -85,13 +85,14 @@ class Turns(Part):
         at, id = micros(arrival.at), arrival.conversation
         address = self._vault.seal(_place("conversation.address", id), arrival.address)
         body = self._vault.seal(_place("inbox.body", event), arrival.body)
-        oldest = min(at, micros(self._clock())) // _DAY - SEEN_DAYS
+        active_at = micros(self._clock())
+        oldest = min(at, active_at) // _DAY - SEEN_DAYS
 
         def job(db: Connection) -> bool:
             db.execute(_FORGET_SEEN, (oldest,))
             if not db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
                 return False
-            db.execute(_MEET, (id, arrival.channel, address, at))
+            db.execute(_MEET, (id, arrival.channel, address, active_at))
             if not db.execute(_KEEP_EVENT, (event, id, body, at)).rowcount:
                 return False  # it waits, or is parked, for longer than it is remembered
             db.execute(_RELEASE, (id,))

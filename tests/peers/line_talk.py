@@ -47,10 +47,10 @@ class Account:
         self._ids = count()
         self.restart()
 
-    def restart(self, seconds: float = 5) -> None:
+    def restart(self, seconds: float = 5, api: LineApi | None = None) -> None:
         """A process that remembers nothing, on what was kept."""
         settings = LineSettings(SECRET, CHANNEL_TOKEN, LIFF, LOGIN_CHANNEL, self.line.url)
-        api = LineApi(settings.token, settings.api, seconds)
+        api = api or LineApi(settings.token, settings.api, seconds)
         self.channel = LineChannel(api, lambda: self.now, self.texts, settings.liff, patience=0)
         voice = Voice(self.texts, self.store, VAULT, Operator("", "", 24), HOME)
         self.worker = Worker(

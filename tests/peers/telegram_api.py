@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -24,7 +25,7 @@ TOKEN: Final = f"{BOT}:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDcanary"
 KEPT: Final = timedelta(hours=48)
 HERSELF: Final = {"id": BOT, "is_bot": True, "first_name": "Sala"}
 
-Trouble = Literal["500", "lost", "hangs", "flood", "400", "401", "not json"]
+Trouble = Literal["none", "500", "lost", "hangs", "flood", "400", "401", "not json"]
 """`lost` and `hangs` are accepted, but the answer never comes."""
 
 
@@ -191,6 +192,8 @@ class TelegramApi:
         chat = self._reach(chat_id)
         if not text.strip():
             raise Refusal(400, "message text is empty", strict=True)
+        if _undotted(more.get("reply_markup", {})):
+            raise Refusal(400, "Bad Request: inline keyboard button URL is invalid: Wrong HTTP URL")
         kept = {"message_id": self._next(), "date": self._date(), "chat": private(chat_id)}
         shown = {name: more[name] for name in ("reply_markup",) if name in more}
         chat[kept["message_id"]] = kept | {"from": HERSELF, "text": text} | shown
@@ -256,6 +259,12 @@ class TelegramApi:
             await self.news.wait()
         allowed = {*allowed_updates, "update_id"}
         return [one for one in self.updates if not allowed_updates or one.keys() <= allowed]
+
+
+def _undotted(markup: Mapping[str, Any]) -> bool:
+    """Whether a button opens an address such as http://localhost, which Telegram takes for none."""
+    buttons = [one for row in markup.get("inline_keyboard", ()) for one in row]
+    return any("." not in (urlsplit(one.get("url", ".")).hostname or ".") for one in buttons)
 
 
 def _fail(trouble: Trouble | None) -> None:

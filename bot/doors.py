@@ -1,0 +1,117 @@
+"""Opens the doors that settings ask for beside the browser: LINE and Telegram with their tokens."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from bot.channels import Channel
+from bot.conversation.model import Language
+from bot.settings import Settings
+from bot.store import ConversationId, Store
+from bot.text import Texts
+from bot.vault import Vault
+
+Renew = Callable[[ConversationId, Language], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every door of a chat app stands on."""
+
+    settings: Settings
+    texts: Texts
+    store: Store
+    vault: Vault
+    clock: Callable[[], datetime]
+    renew: Renew
+
+    def conversation(self, channel: str, key: bytes) -> ConversationId:
+        """The id of a conversation: what it is looked up by; it names nobody."""
+        return ConversationId(self.vault.digest("conversation", channel.encode(), key))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatApp:
+    """A chat app's door: its channel, and what is served and run once the worker can be woken."""
+
+    channel: Channel
+    routes: Callable[[Callable[[], None]], list[BaseRoute]]
+    close: Callable[[], Awaitable[None]]
+    runs: Callable[[Callable[[], None]], Coroutine[Any, Any, None]] | None = None
+
+
+def telegram_secret(vault: Vault) -> str:
+    """What Telegram shows with each update, so that nobody else's is believed."""
+    return vault.token("telegram webhook").hex()
+
+
+def chat_apps(ground: Ground) -> list[ChatApp]:
+    """The chat apps that settings name. Their libraries are loaded only then."""
+    opened = []
+    if ground.settings.line:
+        opened.append(_line(ground))
+    if ground.settings.telegram:
+        opened.append(_telegram(ground))
+    return opened
+
+
+def _line(ground: Ground) -> ChatApp:
+    from bot.channels import line  # noqa: PLC0415  # 72 MB that a browser-only Sala does without
+
+    settings = ground.settings.line
+    assert settings  # noqa: S101  # the caller asked
+    channel = line.line_channel(settings, ground.clock, ground.texts)
+
+    def routes(wake: Callable[[], None]) -> list[BaseRoute]:
+        return line.routes(
+            line.LineDoor(
+                channel=channel,
+                receive=ground.store.receive,
+                conversation_of=partial(ground.conversation, channel.name),
+                clock=ground.clock,
+                wake=wake,
+                renew=ground.renew,
+                texts=ground.texts,
+                public_url=ground.settings.public_url,
+                settings=settings,
+            )
+        )
+
+    return ChatApp(channel, routes, channel.close)
+
+
+def _telegram(ground: Ground) -> ChatApp:
+    from bot.channels import telegram  # noqa: PLC0415  # as above
+
+    settings = ground.settings.telegram
+    assert settings  # noqa: S101  # the caller asked
+    public_url = ground.settings.public_url
+    channel = telegram.TelegramChannel(settings, ground.texts, public_url, ground.clock)
+
+    def door(wake: Callable[[], None]) -> telegram.TelegramDoor:
+        return telegram.TelegramDoor(
+            channel=channel,
+            receive=ground.store.receive,
+            conversation_of=partial(ground.conversation, channel.name),
+            clock=ground.clock,
+            wake=wake,
+            renew=ground.renew,
+            texts=ground.texts,
+            public_url=public_url,
+            settings=settings,
+            secret=telegram_secret(ground.vault),
+        )
+
+    async def poll(wake: Callable[[], None]) -> None:
+        await telegram.poll(door(wake))
+
+    return ChatApp(
+        channel,
+        lambda wake: telegram.routes(door(wake)),
+        channel.close,
+        poll if settings.polling else None,
+    )
