@@ -15,6 +15,8 @@ Event = Literal[
     "turn_parked",
     "send_failed",
     "store_failed",
+    "request_failed",
+    "task_ended",
     "poll_failed",
     "effect_failed",
     "sweep",

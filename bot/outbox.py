@@ -19,10 +19,12 @@ from bot.conversation.model import (
     CancelTimers,
     CaseChecked,
     CheckCase,
+    DropTickets,
     Effect,
     Follow,
     Hush,
     KeepCase,
+    Lower,
     Remove,
     Send,
     SetTimer,
@@ -176,6 +178,10 @@ class Outbox:
                 await self.registry.keep(effect.number)
             case Follow():
                 await self.registry.follow(effect.number, bundle.conversation, effect.on)
+            case Lower():
+                await self.registry.lower(bundle.conversation)
+            case DropTickets():
+                await self.registry.drop_tickets(bundle.conversation)
             case Remove():
                 await self.channels[bundle.channel].remove(bundle.address, effect.ref)
             case Speak():
@@ -185,8 +191,10 @@ class Outbox:
 
     async def _check(self, bundle: Bundle, id: EffectId, check: CheckCase) -> None:
         now = self.clock()
-        result = await self.registry.check_pin(check.number, check.pin, now)
-        answer = CaseChecked(now, check.purpose, check.number, result.right, result.wait)
+        result = await self.registry.check_pin(check.number, check.pin, now, bundle.conversation)
+        case = await self.registry.standing(check.number) if result.right else None
+        leaving = case is not None and case.leaving
+        answer = CaseChecked(now, check.purpose, check.number, result.right, result.wait, leaving)
         await self.store.receive(
             Arrival(
                 channel=bundle.channel,

@@ -6,7 +6,8 @@ at any point repeats the same keys.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Final, cast
@@ -36,6 +37,7 @@ from bot.conversation.model import (
     Typed,
     Unsent,
 )
+from bot.conversation.walk import Step
 from bot.listening import hear
 from bot.log import log, where
 from bot.outbox import BATCH, Outbox, pause
@@ -53,6 +55,8 @@ from bot.voice import Voice
 
 POLL: Final = 0.15
 SWEEP: Final = timedelta(minutes=1)
+STUCK: Final = timedelta(seconds=30)
+"""After so long without finishing a round the worker counts as not working."""
 DAY_BEGINS: Final = time(9)
 DAY_ENDS: Final = time(20)
 
@@ -73,13 +77,6 @@ def _ref(event: Inbound) -> str | None:
     return event.ref if isinstance(event, Typed | Media) else None
 
 
-def _first(claimed: Claimed) -> Claimed:
-    """The claim of what comes first alone, to find out what it is that fails."""
-    if claimed.waiting:
-        return replace(claimed, waiting=claimed.waiting[:1], rung=())
-    return replace(claimed, rung=claimed.rung[:1])
-
-
 # ---------------------------------------------------------------- the shell
 
 
@@ -97,6 +94,7 @@ class Worker:
     zone: ZoneInfo
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: datetime | None = None
+    _rounded: datetime | None = None
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,14 +108,21 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled. A store that cannot be written for a while ends nothing."""
+        self._rounded = self.clock()
         try:
             while True:
                 try:
                     await self._round()
+                    self._rounded = self.clock()
                 except Exception as error:  # a full disk, say: the next round may do
                     await pause(error)
         finally:
+            self._rounded = None
             self.outbox.cancel()
+
+    def works(self) -> bool:
+        """Whether it runs and finished a round lately."""
+        return self._rounded is not None and self.clock() - self._rounded < STUCK
 
     async def _round(self) -> None:
         self._awake.clear()
@@ -153,41 +158,56 @@ class Worker:
         return len(claims)
 
     async def _turn(self, claimed: Claimed) -> None:
+        """Commit what can be stepped; set aside exactly what cannot, which would always fail."""
         try:
-            turn = self._planned(claimed)
-        except Exception as error:  # a poison event is set aside, the rest goes on
-            if len(claimed.waiting) + len(claimed.rung) > 1:
-                await self._turn(_first(claimed))
-                return
-            log("turn_parked", channel=claimed.channel, **where(error))
-            await self.store.park(claimed)
+            plan = self._planned(claimed)
+        except Exception as error:  # the state itself cannot be read
+            await self._park(claimed, claimed.waiting[0].seq if claimed.waiting else None, error)
             return
-        await self.store.commit(claimed, turn)
+        bad = {seq for seq, _ in plan.failed}
+        if plan.stepped and not await self.store.commit(
+            replace(claimed, waiting=tuple(one for one in claimed.waiting if one.seq not in bad)),
+            self._turn_of(claimed, plan),
+        ):
+            return
+        for seq, error in plan.failed:
+            if seq is not None or not plan.stepped:
+                await self._park(claimed, seq, error)
 
-    def _planned(self, claimed: Claimed) -> Turn:
+    async def _park(self, claimed: Claimed, seq: int | None, error: Exception) -> None:
+        log("turn_parked", channel=claimed.channel, **where(error))
+        await self.store.park(claimed if seq is not None else replace(claimed, waiting=()), seq)
+
+    def _planned(self, claimed: Claimed) -> "_Plan":
+        """What waits and what rang, stepped one by one, but for messages that were taken back."""
         now = self.clock()
-        state = decode_state(claimed.state) if claimed.state else State()
-        planned = _Plan()
-        for event in self._events(state, claimed, now):
-            state, effects = step(state, self._heard(state, event))
-            planned.add_step(effects)
+        plan = _Plan(decode_state(claimed.state) if claimed.state else State())
+        events: list[tuple[int | None, Inbound]] = []
+        for one in claimed.waiting:
+            with plan.setting_aside(one.seq):
+                events.append((one.seq, decode_inbound(one.body)))
+        events += [(None, Due(now, cast(Timer, name))) for name in claimed.rung]
+        back = {*plan.state.unsent, *(one.ref for _, one in events if isinstance(one, Unsent))}
+        for seq, event in events:
+            with plan.setting_aside(seq):
+                if _ref(event) in back:
+                    plan.stepped = True
+                else:
+                    plan.add_step(step(plan.state, self._heard(plan.state, event)))
+        return plan
+
+    def _turn_of(self, claimed: Claimed, plan: "_Plan") -> Turn:
+        now = self.clock()
         return Turn(
-            state=encode_state(state),
+            state=encode_state(plan.state),
             effects=tuple(
                 self._effect(claimed, index, effect, now)
-                for index, effect in enumerate(planned.effects)
+                for index, effect in enumerate(plan.effects)
             ),
-            timers=tuple(planned.timers.items()),
-            cancel_timers=planned.cancel_timers,
-            hush=planned.hush,
+            timers=tuple(plan.timers.items()),
+            cancel_timers=plan.cancel_timers,
+            hush=plan.hush,
         )
-
-    def _events(self, state: State, claimed: Claimed, now: datetime) -> list[Inbound]:
-        """What waits, but for messages that were taken back, here or before."""
-        rung = [Due(now, cast(Timer, name)) for name in claimed.rung]
-        waiting = [decode_inbound(one.body) for one in claimed.waiting]
-        back = {*state.unsent, *(one.ref for one in waiting if isinstance(one, Unsent))}
-        return [*(one for one in waiting if _ref(one) not in back), *rung]
 
     def _heard(self, state: State, event: Inbound) -> Event:
         return hear(state, event, self.texts) if isinstance(event, Typed) else event
@@ -203,19 +223,38 @@ class Worker:
 
 @dataclass(slots=True)
 class _Plan:
-    """The effects of a turn, sorted: what is carried out later, what the turn itself writes."""
+    """A turn in the making: the state, and effects sorted into what is carried out later and what
+    the turn itself writes. `failed` are the events that made none, by their place in the inbox."""
 
+    state: State
+    stepped: bool = False
     effects: list[Effect] = field(default_factory=list)
     timers: dict[str, datetime] = field(default_factory=dict)
     cancel_timers: bool = False
     hush: bool = False
+    failed: list[tuple[int | None, Exception]] = field(default_factory=list)
 
-    def add_step(self, effects: Sequence[Effect]) -> None:
-        """Hush drops what was said before this step, not what this step says."""
-        if Hush() in effects:
+    @contextmanager
+    def setting_aside(self, seq: int | None) -> Iterator[None]:
+        """Whatever fails in the block is the fault of this event; the rest goes on."""
+        try:
+            yield
+        except Exception as error:
+            self.failed.append((seq, error))
+
+    def add_step(self, done: Step) -> None:
+        """Hush drops what was said before this step, not what this step says.
+
+        A step that cannot be written changes nothing.
+        """
+        encode_state(done.state)
+        for effect in done.effects:
+            encode_effect(effect)
+        self.state, self.stepped = done.state, True
+        if Hush() in done.effects:
             self.effects = [one for one in self.effects if not isinstance(one, Send)]
             self.hush = True
-        for effect in effects:
+        for effect in done.effects:
             self._add(effect)
 
     def _add(self, effect: Effect) -> None:

@@ -35,11 +35,6 @@ Json = dict[str, Any]
 Story = Callable[[Account], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-def documents() -> None:
-    specs.find("messaging-api.yml")
-
-
 async def opens(sala: Account) -> None:
     await sala.hears(sala.event("follow", follow={"isUnblocked": False}))
 
@@ -474,7 +469,7 @@ def as_line_names(events: list[Json]) -> None:
     """Ids as LINE makes them, which its document only calls strings; half in chats of two."""
     for number, event in enumerate(events):
         event["webhookEventId"] = f"01{number:024X}"
-        if number % 2:
+        if number % 5:
             event |= {"mode": "active", "source": {"type": "user", "userId": ""}}
         if event.get("source", {}).get("type") == "user":
             event["source"]["userId"] = f"U{number:032x}"
@@ -490,12 +485,12 @@ def is_heard(event: Json) -> bool:
 
 
 def test_no_event_of_lines_document_crashes_the_door_or_is_lost(tmp_path: Path) -> None:
-    requests = made_webhooks(250)
+    requests = made_webhooks(400)
     events = [event for request in requests for event in request["events"]]
     as_line_names(events)
     heard = sum(map(is_heard, events))
     assert len(events) >= 500
-    assert heard >= 100
+    assert heard >= 60
 
     async def story() -> None:
         async with account(tmp_path) as sala:

@@ -141,6 +141,18 @@ def test_a_parked_event_lets_the_rest_go_on(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_the_event_that_is_named_is_set_aside_and_no_other(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        for id in ("1", "bad", "2"):
+            await store.receive(event(id))
+        claimed = await the_claim(store)
+        await store.park(claimed, claimed.waiting[1].seq)
+        assert [waiting.body for waiting in (await the_claim(store)).waiting] == [b"1", b"2"]
+        assert await store.parked() == 1
+
+    play(tmp_path, story)
+
+
 def test_a_parked_claim_without_events_drops_the_timer_that_rang(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
         await store.receive(event("1"))

@@ -194,10 +194,12 @@ def test_c6_who_runs_it_is_named_with_how_long_codes_are_kept(tmp_path: Path) ->
 
 def test_the_links_ticket_is_the_same_for_the_same_effect_and_works_once(tmp_path: Path) -> None:
     async def story(desk: Desk) -> None:
-        first, again, other = [await desk.shows("app", id) for id in ("e1", "e1", "e2")]
-        assert first.links == again.links != other.links
+        older, first, again = [await desk.shows("app", id) for id in ("e1", "e2", "e2")]
+        assert older.links != first.links == again.links
         assert first.links[0].app
         item = Item("image", (Hash("pdq", "512", PICTURE, 90),))
+        with pytest.raises(TicketRefused):
+            await desk.store.register(digest_of(older), [item], NOW)
         await desk.store.register(digest_of(first), [item], NOW)
         with pytest.raises(TicketRefused):
             await desk.store.register(digest_of(again), [item], NOW)

@@ -13,7 +13,6 @@ from bot.conversation.model import (
     CaseKeys,
     CheckCase,
     Command,
-    Effect,
     Follow,
     Hush,
     Language,
@@ -250,15 +249,18 @@ def _missed(state: State, at: datetime) -> Step:
 
 
 def _beside(before: State, done: Step, meaning: Meaning) -> Step:
-    """Cards beside the answer: the child line, what under 18 means, another language."""
-    state, cards = done.state, list[Effect]()
+    """Cards before the question that waits: the child line, what under 18 means."""
+    state, cards = done.state, list[Send]()
+    said_age = meaning.own_age is not None or meaning.image_age is not None
     if state.young and not before.young:
         cards.append(send(state, Line("young.lines", show="child_lines")))
-    elif state.minor and not before.minor:
+    elif said_age and state.minor and not before.minor:
         cards.append(send(state, Line("minor.noted")))
+    *first, last = done.effects or (None,)
+    effects = (*first, *cards, last) if last else tuple(cards)
     if before.chosen_language and meaning.language not in {None, state.speaks}:
-        cards.append(_offer_language(meaning.language or "en"))
-    return Step(state, (*done.effects, *cards))
+        effects = (*effects, _offer_language(meaning.language or "en"))
+    return Step(state, tuple(one for one in effects if one))
 
 
 def _offer_language(language: Language) -> Send:

@@ -13,6 +13,7 @@ from bot.store.schema import micros, moment
 from bot.vault import Vault
 
 Signal = Literal["ImagePDQ", "VideoMD5"]
+_ALWAYS: Final = 2**62
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 
 _ADVANCE = """update edge set change = change + 1, modified = max(modified, ?)
@@ -101,7 +102,7 @@ def let_go(
     posted_until: datetime | None = None,
 ) -> None:  # fmt: skip
     """Withdraw the case's claims, or (`erase`) remove them; a hash nobody holds is withdrawn."""
-    until = micros(posted_until or now)
+    until = micros(posted_until) if posted_until else _ALWAYS
     for (id,) in db.execute(_HOLDS, (case, erase, until)).fetchall():
         db.execute(_ERASE_CLAIM if erase else _LET_GO, (case, id))
         mark(db, id, now)

@@ -4,6 +4,7 @@ A case whose time is over is withdrawn first and erased a month later, so that p
 it; the tombstone of a hash that nobody claims goes another month after that.
 """
 
+from calendar import monthrange
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from bot.store.engine import Connection, Part
 from bot.store.ledger import named, origin_of
 from bot.store.listing import let_go
-from bot.store.schema import VISITS, micros
+from bot.store.schema import micros
 
 SEEN_WITHIN: Final = timedelta(days=30)
 """How long a partner has to see a withdrawal before it is erased."""
@@ -37,7 +38,9 @@ _OVER = """select id from cases
 _HOLDS_NOTHING = """update cases set status = 'Withdrawn', withdraw_at = :at, erase = 1
   where id = :id and not exists (select 1 from claim where cases = :id and status = 'Active')"""
 _IDLE = "select id from conversation where active_at <= ? limit ?"
-_IDLE_VISITS = f"select id from conversation where {VISITS} and active_at <= ? limit ?"
+# Nobody comes back to these once the visit has ended.
+_IDLE_VISITS = """select id from conversation
+  where channel in ('browser', 'terminal') and active_at <= ? limit ?"""
 _END = "delete from conversation where id = ? and active_at <= ?"
 _END_ORIGIN = "delete from origin where conversation = ?"
 _END_TICKETS = "delete from ticket where conversation = ?"
@@ -110,9 +113,10 @@ class Retention(Part):
 
 
 def months_before(now: datetime, months: int) -> datetime:
-    """The same time so many calendar months ago; the 28th for the days that not all months have."""
+    """The same time so many calendar months ago, or the last day of a shorter month."""
     year, month = divmod(now.year * 12 + now.month - 1 - months, 12)
-    return now.replace(year=year, month=month + 1, day=min(now.day, 28))
+    _, last = monthrange(year, month + 1)
+    return now.replace(year=year, month=month + 1, day=min(now.day, last))
 
 
 def _take_effect(id: bytes, now: datetime) -> _Job:

@@ -14,9 +14,6 @@ from bot.store import NewerSchema
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-VISITS: Final = "channel in ('browser', 'terminal')"
-"""Conversations that nobody can come back to once the visit has ended."""
-
 _TURNS: Final = (
     # waits: the first waiting event; rings_at: the first timer; send_at: the first effect's time,
     # null while it is held. Kept up with every write, so that looking for work costs an index seek.
@@ -127,7 +124,9 @@ _SAFER: Final = (
     "alter table conversation add column lowered integer not null default 0",
     "update conversation set active_at = unixepoch() * 1000000",
     "create index conversation_idle on conversation(active_at)",
-    f"create index conversation_visit on conversation(active_at) where {VISITS}",
+    """create index conversation_visit on conversation(active_at)
+      where channel in ('browser', 'terminal')""",
+    "create index cases_follower on cases(follower) where follower is not null",
     # Which conversation posted to which case, under a digest that stands nowhere else.
     """create table origin (
       conversation blob not null, cases blob not null references cases(id) on delete cascade,
