@@ -170,9 +170,9 @@ class Worker:
             self._turn_of(claimed, plan),
         ):
             return
-        for seq, error in plan.failed:
+        for seq, reason in plan.failed:
             if seq is not None or not plan.stepped:
-                await self._park(claimed, seq, error)
+                await self._park(claimed, seq, reason)
 
     async def _park(self, claimed: Claimed, seq: int | None, error: Exception) -> None:
         log("turn_parked", channel=claimed.channel, **where(error))

@@ -338,5 +338,9 @@ def test_messages_tried_together_come_back_with_their_way(tmp_path: Path) -> Non
         await answered(store, "2", effect("c"))
         (bundle,) = await store.due(DOORS, NOW, 10)
         assert [one.way for one in bundle.effects] == [b"by token", b"by token", None]
+        await store.retry(ANN, [EffectId("a"), EffectId("b")], None)
+        assert await store.receive(event("3"))
+        (bundle,) = await store.due(DOORS, NOW, 10)
+        assert [one.way for one in bundle.effects] == [None, None, None]
 
     play(tmp_path, story)

@@ -8,11 +8,12 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
 
 from bot.store import Arrival, EffectId, NewerSchema, Planned, Turn
 from bot.store.engine import GROUP, Engine, Unreadable, Unwritten
-from bot.store.schema import micros, moment
+from bot.store.schema import MIGRATIONS, micros, moment
 from bot.store.sqlite import SqliteStore
 from bot.vault import Vault
 from tests.turns_kept import (
@@ -89,6 +90,23 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     newer.close()
     with pytest.raises(NewerSchema):
         SqliteStore.open(path, VAULT)
+
+
+def test_an_older_database_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        assert [one.body for one in (await the_claim(store)).waiting] == [b"1"]
+        await store.sweep(NOW)
+        assert (await the_claim(store)).conversation == ANN
+
+    older = sqlite3.connect(tmp_path / "sala.db", isolation_level=None)
+    MIGRATIONS.apply(Database(older), stop_before="m002_latch_and_retention")
+    event_digest = VAULT.digest("event", b"line", b"1")
+    body = VAULT.seal(f"inbox.body|{event_digest.hex()}", b"1")
+    older.execute("insert into conversation(id, channel, waits) values (?, 'line', 1)", (ANN,))
+    older.execute("insert into inbox values (1, ?, ?, ?, 0, 0)", (event_digest, ANN, body))
+    older.execute("pragma user_version = 1")
+    older.close()
+    play(tmp_path, story)
 
 
 def test_keys_of_another_database_are_noticed_at_opening(tmp_path: Path) -> None:

@@ -20,11 +20,11 @@ LOCALES: Final = Path(__file__).resolve().parent.parent / "locales"
 
 RENDERED: Final = frozenset({
     "preview", "hash.trouble", "terminal.link",
-    "show.app.link", "show.directory", "show.line", "show.line.hours", 
+    "show.app.link", "show.directory", "show.line", "show.line.hours",
     "show.official.adults", "show.official.minors", "show.official.text.adults",
     "show.official.text.minors", "show.operator", "show.people.none", "show.phone_emergency",
-    "show.readers.chats", "show.readers.none", "show.readers.none.now", "show.readers.some", "show.status.blocked",
-    "show.status.head", "show.status.leaving", "show.status.looking", "show.status.none",
+    "show.readers.chats", "show.readers.none", "show.readers.none.now", "show.readers.some",
+    "show.status.blocked", "show.status.head", "show.status.leaving", "show.status.looking", "show.status.none",
     "show.status.not_blocked", "show.status.shared", "show.status.support", "show.status.unknown",
     "show.status.withdrawn",
 })  # fmt: skip

@@ -8,11 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from bot.channels import Message, TryAgain, Unreachable
 from bot.conversation.codec import encode_state
 from bot.conversation.model import Gone, Opened, State, Typed
-from bot.store import ConversationId, EffectId, Planned, Turn
+from bot.store import ConversationId, EffectId, Planned, Turn, engine
 from tests.talking import Door, Killed, Talk, play, until, working
 
 LOOKING = "he is looking at my phone right now"
@@ -71,6 +72,34 @@ def test_a_poison_event_is_set_aside_and_the_rest_goes_on(tmp_path: Path, poison
         assert await talk.store.parked() == 1
         assert talk.heard("hello") == 2, "of both people"
         assert talk.heard("ask.situation") == 1, "what came after it"
+
+    play(tmp_path, story)
+
+
+def test_what_came_before_a_poison_event_and_after_it_makes_its_turn(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        half_an_emoji = b'{"v":1,"t":"Unsent","at":"2026-03-01T07:00:00+00:00","ref":"\\ud83d"}'
+        await talk.arrives(Opened(talk.now, "en"))
+        await talk.arrives(half_an_emoji)
+        await talk.arrives(Typed(talk.now, "1"))
+        await talk.worker.turns()
+        assert await talk.store.parked() == 1
+        assert await talk.store.claim(["door"], talk.now, 9) == []
+        await talk.work()
+        assert talk.heard("hello") == talk.heard("ask.situation") == 1
+
+    play(tmp_path, story)
+
+
+def test_where_nothing_can_be_stepped_the_state_is_left_alone(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        await talk.opens()
+        await talk.arrives(b"{")
+        [before] = await talk.store.claim(["door"], talk.now, 9)
+        await talk.worker.turns()
+        await talk.arrives(Typed(talk.now, "1"))
+        [after] = await talk.store.claim(["door"], talk.now, 9)
+        assert (after.version, after.state) == (before.version, before.state)
 
     play(tmp_path, story)
 
@@ -282,6 +311,34 @@ def test_a_full_disk_ends_nothing_and_nothing_is_sent_before_it_can_be_kept(
         async with working(talk):
             await until(answered)
 
+    play(tmp_path, story)
+
+
+def test_a_database_that_another_process_holds_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(talk: Talk) -> None:
+        async def refused() -> bool:
+            return "store_failed" in capsys.readouterr().err
+
+        async def answered() -> bool:
+            return talk.heard("hello") == 1
+
+        other = sqlite3.connect(tmp_path / "sala.db", isolation_level=None)
+        other.execute("begin immediate")
+        async with working(talk):
+            await until(refused)
+            assert talk.worker.works()
+            talk.now += timedelta(seconds=30)
+            assert not talk.worker.works()
+            other.execute("rollback")
+            await talk.arrives(Opened(talk.now, "en"))
+            await until(answered)
+            assert talk.worker.works()
+        other.close()
+        assert not talk.worker.works()
+
+    monkeypatch.setattr(engine, "BUSY_MS", 20)
     play(tmp_path, story)
 
 

@@ -11,15 +11,26 @@ from hypothesis import strategies as st
 
 from bot.cases.eligibility import List
 from bot.cases.number import make_number
-from bot.store import Registered, Ticket, TicketRefused
+from bot.conversation.codec import decode_inbound, encode_effect
+from bot.conversation.model import CaseChecked, CheckCase, Gone
+from bot.store import (
+    ConversationId,
+    EffectId,
+    Planned,
+    Registered,
+    Ticket,
+    TicketRefused,
+    Turn,
+)
 from bot.worker import next_daytime
-from tests.talking import BANGKOK, Door, Talk, play, until, working
+from tests.talking import BANGKOK, TO_APP, Door, Talk, play, until, working
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SANTIAGO = ZoneInfo("America/Santiago")
 NIGHT = datetime(2026, 3, 1, 22, tzinfo=BANGKOK)
 MORNING = datetime(2026, 3, 2, 9, tzinfo=BANGKOK)
 MINORS: List = "minors"
+BOB = ConversationId(b"b" * 16)
 
 
 def wrong(case: Registered) -> str:
@@ -199,7 +210,74 @@ def test_a_case_that_is_not_there_sounds_like_a_wrong_pin(tmp_path: Path) -> Non
     play(tmp_path, story)
 
 
+def test_who_guesses_in_another_chat_does_not_keep_the_cases_person_waiting(
+    tmp_path: Path,
+) -> None:
+    async def story(talk: Talk) -> None:
+        case = await talk.makes_a_case()
+        for _ in range(3):
+            await talk.store.check_pin(case.number, wrong(case), talk.now, BOB)
+        await talk.presses("home=withdraw")
+        await talk.says(f"{case.number} {case.pin}")
+        assert talk.heard("withdrawn") == 1
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- C16: the latch
+
+
+def test_c16_a_link_given_before_a_sign_of_under_18_opens_nothing_after_it(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        await talk.opens()
+        await talk.presses(*TO_APP)
+        given = talk.door.sent[-1]
+        await talk.says("i'm 15")
+        talk.door.sent.append(given)
+        with pytest.raises(TicketRefused, match="used"):
+            await talk.register()
+
+    play(tmp_path, story)
+
+
+def test_c16_a_case_made_before_a_sign_of_under_18_leaves_the_adults_list(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        await talk.makes_a_case()
+        await talk.says("i'm 15")
+        adults = await talk.partner()
+        page = await talk.store.feed(adults, ["adults"], 0, None, 100, talk.now)
+        assert [one.status for one in page.records] == ["Withdrawn"]
+
+    play(tmp_path, story)
+
+
 # ---------------------------------------------------------------- C12: withdrawing
+
+
+def test_c12_with_number_and_pin_a_planned_withdrawal_is_known_in_any_chat(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        case = await leaves(talk)
+        assert [one.leaving for one in await checked(talk, case)] == [True]
+        await talk.store.keep(case.number)
+        assert [one.leaving for one in await checked(talk, case)] == [False]
+
+    play(tmp_path, story)
+
+
+async def checked(talk: Talk, case: Registered) -> list[CaseChecked]:
+    """What the conversation is told when number and PIN are compared now."""
+    await talk.arrives(Gone(talk.now))
+    [claim] = await talk.store.claim(["door"], talk.now, 9)
+    check = CheckCase("status", case.number, case.pin or "")
+    id = EffectId(f"check {next(talk.ids)}")
+    planned = Planned(id, encode_effect(check), talk.now, said=False)
+    await talk.store.commit(claim, Turn(claim.state or b"", (planned,)))
+    await talk.worker.outbox.start()
+    await talk.worker.outbox.finish()
+    [claim] = await talk.store.claim(["door"], talk.now, 9)
+    heard = [decode_inbound(one.body) for one in claim.waiting]
+    await talk.work()
+    return [one for one in heard if isinstance(one, CaseChecked)]
 
 
 async def leaves(talk: Talk) -> Registered:

@@ -166,7 +166,8 @@ class Store(Protocol):
     async def retry(
         self, conversation: ConversationId, ids: Sequence[EffectId], at: datetime | None
     ) -> None:
-        """These failed: once more at a time, or (None) held until the next inbound event."""
+        """These failed: once more at a time and in the same way, or (None) held until the next
+        inbound event; what is held surely did not go out, so its way is forgotten."""
         ...
 
     async def forget_address(self, conversation: ConversationId) -> None:

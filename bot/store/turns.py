@@ -70,7 +70,8 @@ _PLAN = """insert into outbox(id, conversation, due_at, body, said)
   from conversation where id = :conversation and (address is not null or not :said)
   on conflict(conversation, id) do nothing"""
 _SETTLE = "delete from outbox where conversation = ? and id = ?"
-_RETRY = "update outbox set attempt = attempt + 1, due_at = ? where conversation = ? and id = ?"
+_RETRY = """update outbox set attempt = attempt + 1, due_at = :at, way = iif(:at is null, null, way)
+  where conversation = :conversation and id = :id"""
 _ATTEMPT = "update outbox set way = ? where conversation = ? and id = ?"
 _FORGET = "update conversation set address = null where id = ?"
 _PARKED = "select count(*) from inbox where parked = 1"
@@ -215,7 +216,8 @@ class Turns(Part):
         self, conversation: ConversationId, ids: Sequence[EffectId], at: datetime | None
     ) -> None:
         """Once more at a time, or (None) held until the next inbound event."""
-        rows = [(None if at is None else micros(at), conversation, id) for id in ids]
+        due_at = None if at is None else micros(at)
+        rows = [{"at": due_at, "conversation": conversation, "id": id} for id in ids]
         await self._change(conversation, lambda db: db.executemany(_RETRY, rows))
 
     async def forget_address(self, conversation: ConversationId) -> None:
