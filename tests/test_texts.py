@@ -24,7 +24,8 @@ RENDERED: Final = frozenset({
     "show.official.adults", "show.official.minors", "show.official.text.adults",
     "show.official.text.minors", "show.operator", "show.people.none", "show.phone_emergency",
     "show.readers.chats", "show.readers.none", "show.readers.none.now", "show.readers.some",
-    "show.status.blocked", "show.status.head", "show.status.leaving", "show.status.looking", "show.status.none",
+    "show.status.blocked", "show.status.head", "show.status.leaving", "show.status.looking",
+    "show.status.none",
     "show.status.not_blocked", "show.status.shared", "show.status.support", "show.status.unknown",
     "show.status.withdrawn",
 })  # fmt: skip

@@ -5,96 +5,42 @@ A visit is a random token in a session cookie; the page keeps nothing, and the a
 
 import json
 import re
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import cache, lru_cache, partial
 from html import escape
 from importlib.resources import files
 from typing import Final
-from urllib.parse import urlsplit
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from bot.channels.browser_posts import Malformed, Post, parse_open, parse_say, parse_seen
-from bot.channels.browser_stream import (
-    BrowserChannel,
-    Visit,
-    address_of,
-    new_token,
-    render,
-    visit_by,
+from bot.channels.browser_entry import (
+    A_SECOND,
+    BrowserDoor,
+    Refused,
+    Sizes,
+    body_of,
+    drop_cookie,
+    its_own_page,
+    origin_of,
+    posted,
+    same_origin,
+    set_cookie,
+    token_of,
+    visit_of_request,
 )
+from bot.channels.browser_posts import Malformed, Post, parse_open, parse_say, parse_seen
+from bot.channels.browser_stream import BrowserChannel, Visit, address_of, render, visit_by
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import LANGUAGES, Language
-from bot.store import Arrival, ConversationId
-from bot.text import Texts
+from bot.log import log, where
+from bot.store import Arrival, StoreError
 
 __all__ = ["BrowserChannel", "BrowserDoor", "Sizes", "render", "routes"]
 
-COOKIE: Final = "v"
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
-_DRAINED: Final = 16_000_000
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _STATIC: Final = {"chat.js": "text/javascript", "chat.css": "text/css"}
-
-
-# ---------------------------------------------------------------- the door
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """The most of everything: a body in bytes, a text in characters, posts within a while."""
-
-    body: int = 64_000
-    text: int = 5_000
-    posts: int = 30
-    within: timedelta = timedelta(seconds=10)
-
-
-class Pace:
-    """How often each visit posted lately; forgets the visits that have been quiet longest."""
-
-    _REMEMBERED: Final = 10_000
-
-    def __init__(self) -> None:
-        self._posts: OrderedDict[tuple[Visit, str], deque[datetime]] = OrderedDict()
-
-    def allows(self, visit: Visit, path: str, now: datetime, sizes: Sizes) -> bool:
-        """Count one post; False when there were too many."""
-        posts = self._posts.setdefault((visit, path), deque(maxlen=sizes.posts))
-        self._posts.move_to_end((visit, path))
-        if len(self._posts) > self._REMEMBERED:
-            self._posts.popitem(last=False)
-        if len(posts) == sizes.posts and now - posts[0] < sizes.within:
-            return False
-        posts.append(now)
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class BrowserDoor:
-    """What the door stands on.
-
-    `receive` keeps an arrival durably; `wake` tells the worker that there is work. `help_lines`
-    are the checked lines of the page's own help card, for when the chat cannot answer.
-    """
-
-    channel: BrowserChannel
-    receive: Callable[[Arrival], Awaitable[bool]]
-    conversation_of: Callable[[bytes], ConversationId]
-    clock: Callable[[], datetime]
-    wake: Callable[[], None]
-    texts: Texts
-    public_url: str
-    exit_url: str
-    sizes: Sizes = Sizes()
-    help_lines: Mapping[Language, Sequence[str]] = field(default_factory=dict)
-    pace: Pace = field(default_factory=Pace)
 
 
 def routes(door: BrowserDoor) -> list[BaseRoute]:
@@ -111,24 +57,20 @@ def routes(door: BrowserDoor) -> list[BaseRoute]:
     ]
 
 
-class _Refused(Exception):
-    def __init__(self, status: int, word: str) -> None:
-        super().__init__(word)
-        self.status = status
-        self.word = word
-
-
 Handler = Callable[[BrowserDoor, Request], Awaitable[Response]]
 
 
 async def _guarded(door: BrowserDoor, handler: Handler, request: Request) -> Response:
     try:
         response = await handler(door, request)
-    except _Refused as refused:
+    except Refused as refused:
         response = JSONResponse({"error": refused.word}, refused.status)
     except Malformed:
         response = JSONResponse({"error": "bad_request"}, 400)
-    response.headers.update(_headers(_origin(door, request)))
+    except StoreError as error:
+        log("store_failed", channel="browser", **where(error))
+        response = JSONResponse({"error": "busy"}, 503)
+    response.headers.update(_headers(origin_of(door, request)))
     return response
 
 
@@ -140,53 +82,59 @@ async def _page(door: BrowserDoor, request: Request) -> Response:
 async def _static(door: BrowserDoor, request: Request) -> Response:
     name = request.path_params["name"]
     if name not in _STATIC:
-        raise _Refused(404, "not_found")
+        raise Refused(404, "not_found")
     return Response(_asset(name), media_type=_STATIC[name])
 
 
 async def _stream(door: BrowserDoor, request: Request) -> Response:
-    _same_origin(door, request)
-    visit = _visit(request)
+    same_origin(door, request)
+    visit = visit_of_request(door, request)
     live = door.channel.connect(visit)
     if live is None:
-        raise _Refused(503, "busy")
+        raise Refused(503, "busy")
     door.wake()
     return _Stream(door.channel.stream(live), partial(door.channel.drop, visit, live))
 
 
 async def _begin(door: BrowserDoor, request: Request) -> Response:
-    await _body(door, request)
+    its_own_page(door, request)
     response = Response(status_code=204)
-    if _token(request) is None:
-        _set_cookie(door, response, new_token())
+    if token_of(door, request) is None:
+        if not door.pace.allows("", "visit", door.clock(), door.sizes.visits, A_SECOND):
+            raise Refused(429, "slow_down")
+        set_cookie(door, response, door.new_token())
+    await body_of(door, request)
     return response
 
 
 async def _open(door: BrowserDoor, request: Request) -> Response:
-    visit, body = await _posted(door, request)
-    return await _arrive(door, visit, parse_open(body, door.clock()))
+    visit, body = await posted(door, request)
+    post = parse_open(body, door.clock())
+    door.channel.opened(visit)
+    return await _arrive(door, visit, post)
 
 
 async def _say(door: BrowserDoor, request: Request) -> Response:
-    visit, body = await _posted(door, request)
+    visit, body = await posted(door, request)
     return await _arrive(door, visit, parse_say(body, door.clock(), door.sizes.text))
 
 
 async def _seen(door: BrowserDoor, request: Request) -> Response:
-    visit, body = await _posted(door, request)
+    visit, body = await posted(door, request)
     door.channel.seen(visit, parse_seen(body))
     return Response(status_code=204)
 
 
 async def _leave(door: BrowserDoor, request: Request) -> Response:
-    await _body(door, request)
-    token = _token(request)
+    its_own_page(door, request)
+    await body_of(door, request)
+    token = token_of(door, request)
     if token is not None:
         door.channel.drop(visit_by(token))
     response = Response(status_code=204)
     # Not "cookies": that would sign the person out of everything on the same domain.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    response.delete_cookie(COOKIE, path="/chat", httponly=True, samesite="strict")
+    drop_cookie(door, response)
     return response
 
 
@@ -212,75 +160,6 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._drop()
-
-
-# ---------------------------------------------------------------- who may post, and how much
-
-
-async def _posted(door: BrowserDoor, request: Request) -> tuple[Visit, bytes]:
-    body = await _body(door, request)
-    visit = _visit(request)
-    if not door.pace.allows(visit, request.url.path, door.clock(), door.sizes):
-        raise _Refused(429, "slow_down")
-    return visit, body
-
-
-async def _body(door: BrowserDoor, request: Request) -> bytes:
-    _same_origin(door, request)
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise _Refused(415, "not_json")
-    kept, size = bytearray(), 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= door.sizes.body:
-                kept += chunk
-            elif size > _DRAINED:
-                break
-    except ClientDisconnect:
-        raise _Refused(400, "bad_request") from None
-    # The rest was read and dropped: an answer before the end would look like a broken line.
-    if size > door.sizes.body:
-        raise _Refused(413, "too_long")
-    return bytes(kept)
-
-
-def _same_origin(door: BrowserDoor, request: Request) -> None:
-    own = _origin(door, request)
-    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        raise _Refused(403, "other_site")
-    if request.headers.get("origin", own) != own:
-        raise _Refused(403, "other_site")
-
-
-def _token(request: Request) -> str | None:
-    token = request.cookies.get(COOKIE, "")
-    return token if _TOKEN.fullmatch(token) else None
-
-
-def _visit(request: Request) -> Visit:
-    token = _token(request)
-    if token is None:
-        raise _Refused(401, "no_visit")
-    return visit_by(token)
-
-
-def _set_cookie(door: BrowserDoor, response: Response, token: str) -> None:
-    secure = door.public_url.startswith("https:")
-    response.set_cookie(
-        COOKIE, token, path="/chat", secure=secure, httponly=True, samesite="strict"
-    )
-
-
-def _origin(door: BrowserDoor, request: Request) -> str:
-    """The public address; on a loopback run the loopback name and port that was asked for."""
-    public = urlsplit(door.public_url)
-    host = request.headers.get("host", "")
-    if public.hostname in _LOOPBACK and re.fullmatch(
-        r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", host
-    ):
-        return f"{public.scheme}://{host}"
-    return f"{public.scheme}://{public.netloc}"
 
 
 @lru_cache(16)

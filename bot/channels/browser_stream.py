@@ -64,6 +64,7 @@ class Live:
     """One open stream: frames on their way to the page, and what it has not acknowledged."""
 
     def __init__(self) -> None:
+        self.opened = False
         self._frames: asyncio.Queue[str | None] = asyncio.Queue()
         self._waiting: dict[EffectId, asyncio.Future[bool]] = {}
 
@@ -122,10 +123,14 @@ class BrowserChannel(Plain):
     name = "browser"
     wakes = False
 
-    def __init__(self, ack_within: float = 8.0, keepalive: float = 20.0, most: int = 2000) -> None:
+    def __init__(
+        self, ack_within: float = 8.0, keepalive: float = 20.0, most: int = 2000,
+        open_within: float = 10.0,
+    ) -> None:  # fmt: skip
         self._ack_within = ack_within
         self._keepalive = keepalive
         self._most = most
+        self._open_within = open_within
         self._live: dict[Visit, Live] = {}
 
     async def send(
@@ -144,14 +149,34 @@ class BrowserChannel(Plain):
             raise TryAgain(sent)
 
     def connect(self, visit: Visit) -> Live | None:
-        """A new stream for this visit, in place of an older one; None when there are too many."""
-        older = self._live.get(visit)
-        if older is None and len(self._live) >= self._most:
-            return None
+        """A new stream for this visit, in place of an older one; None when there are too many.
+
+        It ends unless its page says soon that it is open (`opened`); of too many the oldest that
+        did not say so makes room.
+        """
+        older = self._live.pop(visit, None)
         if older is not None:
             older.end(_MOVED)
-        self._live[visit] = Live()
-        return self._live[visit]
+        elif len(self._live) >= self._most and not self._make_room():
+            return None
+        live = self._live[visit] = Live()
+        asyncio.get_running_loop().call_later(self._open_within, self._drop_unopened, visit, live)
+        return live
+
+    def _make_room(self) -> bool:
+        idle = next((visit for visit, live in self._live.items() if not live.opened), None)
+        if idle is not None:
+            self.drop(idle)
+        return idle is not None
+
+    def _drop_unopened(self, visit: Visit, live: Live) -> None:
+        if not live.opened:
+            self.drop(visit, live)
+
+    def opened(self, visit: Visit) -> None:
+        """The visit's page said that it is open."""
+        if visit in self._live:
+            self._live[visit].opened = True
 
     def drop(self, visit: Visit, live: Live | None = None) -> None:
         """End the visit's stream, or only this one of its streams."""

@@ -286,6 +286,7 @@ function again() {
   hangUp();
   if (left) return;
   tell("connecting");
+  if (tries === 2 && !shown.size) helpCard(); // nothing was ever heard here
   clearTimeout(next);
   next = setTimeout(connect, Math.min(30000, 1000 * 2 ** tries) * (0.7 + 0.6 * Math.random()));
   tries = Math.min(tries + 1, 6);
