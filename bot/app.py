@@ -1,11 +1,13 @@
 """The composition root: the only module that knows all the others."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from starlette.applications import Starlette
 
@@ -16,7 +18,7 @@ from bot.conversation.model import LANGUAGES, Language
 from bot.doors import ChatApp, Ground, chat_apps
 from bot.exchange.routes import Desk
 from bot.helplines import HelpLines
-from bot.log import log
+from bot.log import log, where
 from bot.miniapp.routes import MiniApp
 from bot.settings import Settings
 from bot.store import ConversationId
@@ -25,6 +27,9 @@ from bot.text import Texts, load_texts
 from bot.vault import Vault, load_or_make
 from bot.voice import Operator, Voice, ticket_digest
 from bot.worker import Worker
+
+MOST_PAGES: Final = 700
+"""Chat pages open at once; the rest of what the server takes is for short requests (cli.py)."""
 
 
 def now() -> datetime:
@@ -65,6 +70,11 @@ class Sala:
         """The id of a conversation: what it is looked up by; it names nobody."""
         return ConversationId(self.vault.digest("conversation", channel.encode(), address))
 
+    def sign_visit(self, token: str) -> str:
+        """What a chat visit's token carries to be known as ours."""
+        mac = self.vault.digest("visit", token.encode())
+        return urlsafe_b64encode(mac).decode().rstrip("=")
+
     def ticket_digest(self, token: str) -> bytes:
         """What a mini-app's ticket is looked up by."""
         return ticket_digest(self.vault, token)
@@ -85,7 +95,7 @@ class Sala:
 
     def site(self) -> Starlette:
         """The web doors, with a worker that lives as long as they are served."""
-        channel = BrowserChannel()
+        channel = BrowserChannel(most=MOST_PAGES)
         opened = chat_apps(self.ground())
         worker = self.worker(channel, *(one.channel for one in opened))
         door = BrowserDoor(
@@ -98,6 +108,7 @@ class Sala:
             public_url=self.settings.public_url,
             exit_url=self.settings.exit_url,
             help_lines={language: self._help_card(language) for language in LANGUAGES},
+            sign=self.sign_visit,
         )
         app = MiniApp(
             registry=self.store,
@@ -109,7 +120,8 @@ class Sala:
         )
         routes = [route for one in opened for route in one.routes(worker.wake)]
         desk = Desk(self.store, now, worker.wake)
-        site = web.site(door, app, desk, _working(worker, opened), routes)
+        health = web.Health(worker.works, self.store.parked)
+        site = web.site(door, app, desk, _working(worker, opened), health, routes)
         site.state.close_streams = channel.close
         return site
 
@@ -121,7 +133,8 @@ async def open_sala(settings: Settings) -> AsyncIterator[Sala]:
     vault, made = load_or_make(settings.key_file)
     if made:
         log("keys_made")
-    store = SqliteStore.open(settings.database, vault)
+    months = settings.retention_months
+    store = SqliteStore.open(settings.database, vault, retention_months=months)
     try:
         yield Sala(settings, vault, load_texts(), store)
     finally:
@@ -133,6 +146,8 @@ def _working(worker: Worker, opened: Sequence[ChatApp]) -> web.Lifespan:
     async def lifespan(site: Starlette) -> AsyncIterator[None]:
         runs = [worker.run(), *(one.runs(worker.wake) for one in opened if one.runs)]
         tasks = [asyncio.create_task(run) for run in runs]
+        for task in tasks:
+            task.add_done_callback(_say_end)
         try:
             yield
         finally:
@@ -143,3 +158,10 @@ def _working(worker: Worker, opened: Sequence[ChatApp]) -> web.Lifespan:
                 await one.close()
 
     return lifespan
+
+
+def _say_end(task: "asyncio.Task[None]") -> None:
+    """A task that ends before it is told to leaves a line in the log."""
+    if not task.cancelled():
+        error = task.exception()
+        log("task_ended", **(where(error) if error else {}))

@@ -15,9 +15,9 @@ from bot import talk as talking
 from bot.app import Sala, now, open_sala
 from bot.cases.eligibility import List
 from bot.conversation.model import LANGUAGES, Language
-from bot.exchange.stopncii import OWN_NAME
+from bot.exchange.partner_name import read_name
 from bot.hashing.image import ImageError, hash_file
-from bot.log import log
+from bot.log import log, quieten
 from bot.settings import Settings, SettingsError, read_settings
 from bot.store import StoreError
 from bot.vault import VaultError, load_or_make
@@ -27,6 +27,8 @@ LISTS: Final[dict[str, tuple[List, ...]]] = {
     "minors": ("minors",),
     "both": get_args(List),
 }
+MOST_LINES: Final = 1000
+"""Connections at once, chat pages' streams among them."""
 
 
 @click.group()
@@ -94,10 +96,8 @@ def partner_add(name: str, lists: str, as_json: bool) -> None:
     """Add a partner and print its keys, once."""
 
     async def use(sala: Sala) -> None:
-        if name.casefold() == OWN_NAME:
-            raise click.ClickException("That name is Sala's own.")
         try:
-            keys = await sala.store.add_partner(name, LISTS[lists], now())
+            keys = await sala.store.add_partner(read_name(name), LISTS[lists], now())
         except ValueError as error:
             raise click.ClickException(str(error)) from None
         shown = {
@@ -177,11 +177,16 @@ async def _serve(sala: Sala) -> None:
         site,
         host=settings.host,
         port=settings.port,
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",
+        limit_concurrency=MOST_LINES,
+        h11_max_incomplete_event_size=16_384,
+        timeout_keep_alive=5,
         timeout_graceful_shutdown=3,
     )
+    quieten("uvicorn", "asyncio")
     server = _Server(config, site.state.close_streams)
     serving = asyncio.create_task(server.serve([_listening(settings)]))
     while not server.started and not serving.done():

@@ -1,16 +1,22 @@
 """Hears a typed message against the open question: its numbers, its labels, its yes and no."""
 
 import re
+import unicodedata
 from dataclasses import replace
 from typing import Final
 
 from bot.cases.number import find_pin
 from bot.conversation.flows import TABLE
+from bot.conversation.hearing import FACTS
 from bot.conversation.model import CaseKeys, Meaning, Said, State, Typed
 from bot.conversation.table import Ask
 from bot.conversation.walk import buttons
 from bot.text import Texts
 from bot.understanding import understand
+from bot.understanding.ages import ADULT, asked_age
+from bot.understanding.answers import asks, denies, picked
+from bot.understanding.forms import clean, forms
+from bot.understanding.intents import fears
 
 _MARKS: Final = re.compile(r"[^\w\u0e31-\u0e4e+]+")
 _THAI: Final = re.compile("[\u0e01-\u0e4e]")
@@ -18,45 +24,107 @@ _ENOUGH: Final = 3
 """Thai has no spaces: so many letters that stand in a label are its words…"""
 _ALL: Final = 6
 """…and so many of a label that stand in a sentence."""
+_TEEN: Final = range(13, ADULT)
+_SHORT: Final = 4
+"""Words of a country's name, at most."""
+_SITUATIONS: Final = frozenset(
+    need for need, facts in FACTS.items() if any(slot == "situation" for slot, _ in facts)
+)
 
 
 def hear(state: State, typed: Typed, texts: Texts) -> Said:
     """The message understood, with the choice of the open question that its words name."""
-    meaning = _with_pin(state, understand(typed.text, state.language), typed.text)
+    meaning = understand(typed.text, state.language, year=typed.at.year)
+    meaning = _with_pin(state, meaning, typed.text)
     node = TABLE.get(state.node)
     if not isinstance(node, Ask):
         return Said(typed.at, meaning)
     words = typed.text.strip()
     if words.isdecimal() and len(words) <= 2:
         return _number(state, node, typed, int(words), meaning)
+    meaning = _in_question(node, meaning, words)
     labels = {one.value: texts.say(one.label, state.speaks) for one in buttons(state, node)}
-    picked = named(words, labels)
-    command = None if picked and _plain(words) == _plain(labels[picked]) else meaning.command
-    return Said(typed.at, replace(meaning, command=command), picked)
+    value = _meant(node, meaning, words, labels)
+    return Said(typed.at, _answered(node, meaning, words, labels.get(value or "")), value)
 
 
-def named(words: str, labels: dict[str, str]) -> str | None:
+def named(words: str, labels: dict[str, str], *, exact: bool = False) -> str | None:
     """The one choice whose label these words are, are part of, or hold; None when none or several.
 
-    A label of one word inside a sentence names nothing: "tell me" is not "Me".
+    A label of one word inside a sentence names nothing: "tell me" is not "Me". With `exact` only
+    the whole label names its choice, and a question names none.
     """
     said = _plain(words)
+    if exact and asks(words):
+        return None
     shown = {value: _plain(label) for value, label in labels.items()}
-    for fits in (_same, _part, _whole):
+    for fits in (_same,) if exact else (_same, _part, _whole):
         found = [value for value, label in shown.items() if fits(said, label)]
         if found:
             return found[0] if len(found) == 1 else None
     return None
 
 
+def _meant(node: Ask, meaning: Meaning, words: str, labels: dict[str, str]) -> str | None:
+    """The choice that the words name by its label, or in words of their own."""
+    value = named(words, labels, exact=node.exact) or picked(node.id, words)
+    if value is None and node.id == "ask.situation":
+        return _feared(meaning, words)
+    if value is None and node.id == "ask.country":
+        return _elsewhere(meaning, words)
+    return value if value and node.option(value) else None
+
+
+def _answered(node: Ask, meaning: Meaning, words: str, label: str | None) -> Meaning:
+    """What is no wish of its own when it answers: "Language" as a label, Thai as a country."""
+    if label is None:
+        return meaning
+    if node.id == "ask.country":
+        meaning = replace(meaning, named_language=None)
+    again = node.id == "ask.delete" and meaning.command == "delete"
+    same = _plain(words) == _plain(label)
+    return replace(meaning, command=None) if same or again else meaning
+
+
+def _feared(meaning: Meaning, words: str) -> str | None:
+    told = _SITUATIONS & {meaning.intent, *meaning.also}
+    return "afraid" if not told and fears(forms(clean(words))) else None
+
+
+def _elsewhere(meaning: Meaning, words: str) -> str | None:
+    """Another country, or none that is known: a short message that says nothing else."""
+    other = (meaning.intent, meaning.alarm, meaning.command, meaning.feeling, meaning.case)
+    if any(other) or meaning.named_language or asks(words) or meaning.answer in {"yes", "no"}:
+        return None
+    return "ZZ" if 0 < len(_plain(words).split()) <= _SHORT else None
+
+
+def _in_question(node: Ask, meaning: Meaning, words: str) -> Meaning:
+    """What only this question makes of the words: an age in the image, a yes that is none."""
+    if node.exact and meaning.answer == "yes" and (asks(words) or denies(words)):
+        meaning = replace(meaning, answer=None)
+    if node.slot != "age" or meaning.image_age is not None:
+        return meaning
+    age = asked_age(forms(clean(words)))
+    if age is None and meaning.their_age is not None and meaning.their_age < ADULT:
+        age = meaning.their_age
+    if age is None or (age >= ADULT and asks(words)):
+        return meaning
+    return replace(meaning, image_age=age, own_age=None, answer=None)
+
+
 def _number(state: State, node: Ask, typed: Typed, number: int, meaning: Meaning) -> Said:
-    """A bare number is a choice by its place; past the choices of an age question, an age."""
+    """A bare number is a choice by its place; past the choices, an age.
+
+    At an age question it is the age in the image; elsewhere 13 to 17 is the writer's own (C16).
+    """
     offered = buttons(state, node)
-    image_age = number if node.slot == "age" else None
-    meaning = replace(meaning, own_age=None, image_age=image_age)
+    meaning = replace(meaning, own_age=None, image_age=None)
     if 1 <= number <= len(offered):
-        return Said(typed.at, replace(meaning, image_age=None), offered[number - 1].value)
-    return Said(typed.at, meaning)
+        return Said(typed.at, meaning, offered[number - 1].value)
+    if node.slot == "age":
+        return Said(typed.at, replace(meaning, image_age=number))
+    return Said(typed.at, replace(meaning, own_age=number) if number in _TEEN else meaning)
 
 
 def _with_pin(state: State, meaning: Meaning, text: str) -> Meaning:
@@ -68,7 +136,9 @@ def _with_pin(state: State, meaning: Meaning, text: str) -> Meaning:
 
 
 def _plain(words: str) -> str:
-    return _MARKS.sub(" ", words.casefold()).strip()
+    """Words without marks and, in Latin letters, without accents."""
+    folded = unicodedata.normalize("NFD", words.casefold())
+    return _MARKS.sub(" ", re.sub("[\u0300-\u036f]", "", folded)).strip()
 
 
 def _same(said: str, label: str) -> bool:

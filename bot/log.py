@@ -5,6 +5,7 @@ test that meets it, and values are numbers, booleans or names from closed lists.
 """
 
 import json
+import logging
 import sys
 import time
 from typing import Final, Literal
@@ -47,3 +48,20 @@ def where(error: BaseException) -> dict[str, int | str]:
             place = f"{code.co_filename.rsplit('/bot/', 1)[1]}:{trace.tb_lineno}"
         trace = trace.tb_next
     return {"error": type(error).__name__, "where": place}
+
+
+class _Plain(logging.Handler):
+    """What a library has to say, without its words: they could hold anything."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        log("request_failed", **(where(error) if error else {"error": record.levelname}))
+
+
+def quieten(*names: str) -> None:
+    """From now on these libraries' warnings and errors are events like ours."""
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers = [_Plain()]
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False

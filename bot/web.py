@@ -1,9 +1,11 @@
 """The web door: verify, store, answer. Every route that strangers or partners can reach."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
@@ -12,10 +14,19 @@ from bot.channels import browser
 from bot.channels.browser import BrowserDoor
 from bot.exchange import routes as exchange
 from bot.exchange.routes import Desk
+from bot.gate import Gate
 from bot.miniapp import routes as miniapp
 from bot.miniapp.routes import MiniApp
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How Sala is: whether the worker works, and how many events were set aside."""
+
+    works: Callable[[], bool]
+    parked: Callable[[], Awaitable[int]]
 
 
 def site(
@@ -23,6 +34,7 @@ def site(
     app: MiniApp,
     desk: Desk,
     lifespan: Lifespan,
+    health: Health,
     chat_apps: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The whole site as one ASGI application."""
@@ -31,10 +43,18 @@ def site(
         *miniapp.routes(app),
         *exchange.routes(desk),
         *chat_apps,
-        Route("/healthz", _health),
+        Route("/healthz", healthz(health)),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    gate = Middleware(Gate, public_url=door.public_url)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[gate])
 
 
-async def _health(request: Request) -> JSONResponse:
-    return JSONResponse({"ok": True}, headers={"Cache-Control": "no-store"})
+def healthz(health: Health) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """200 while the worker works, else 503."""
+
+    async def answer(request: Request) -> JSONResponse:
+        works, parked = health.works(), await health.parked()
+        said = {"ok": works} | ({"parked": parked} if parked else {})
+        return JSONResponse(said, 200 if works else 503, {"Cache-Control": "no-store"})
+
+    return answer

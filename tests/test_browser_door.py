@@ -2,22 +2,18 @@
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from bot.channels import Message, TryAgain
-from bot.channels.browser import BrowserChannel, BrowserDoor, page_language, render, routes
+from bot.channels.browser import BrowserChannel, BrowserDoor, page_language, routes
 from bot.channels.browser_posts import Malformed, parse_open, parse_say, parse_seen
 from bot.channels.browser_stream import address_of, visit_by, visit_of
 from bot.conversation.codec import decode_inbound, encode_inbound
@@ -126,9 +122,12 @@ def test_the_cookie_is_of_the_session_and_of_this_page_only(peer: Peer, secure: 
     client = peer.client(home, visiting=False)
     cookie = client.post("/chat/visit", json={}).headers["set-cookie"]
     flags = {flag.lower() for flag in cookie.split("; ")[1:]}
-    assert flags == {"httponly", "path=/chat", "samesite=strict"} | (
-        {"secure"} if secure else set()
-    )
+    assert flags == {"httponly", "path=/", "samesite=strict"} | ({"secure"} if secure else set())
+    assert cookie.startswith("__Host-v=" if secure else "v=")
+    assert "set-cookie" not in client.post("/chat/visit", json={}).headers
+    left = client.post("/chat/leave", json={}).headers["set-cookie"]
+    assert ("Secure" in left) == secure
+    assert len(client.cookies) == 0
 
 
 def test_a_visit_begins_once(peer: Peer) -> None:
@@ -335,55 +334,3 @@ def test_what_nobody_saw_waits_in_the_store_until_the_page_opens_again(peer: Pee
         assert len(await page) == 2
 
     run(talk())
-
-
-# ---------------------------------------------------------------- over a real line
-
-
-@contextmanager
-def served(peer: Peer) -> Iterator[int]:
-    """The door on a free loopback port, in a thread."""
-    line = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(peer.app(), log_level="critical", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([line],))
-    thread.start()
-    try:
-        yield line.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
-        line.close()
-
-
-def post(port: int, path: str, plain: object, cookie: str = "") -> tuple[int, str, bytes]:
-    with closing(HTTPConnection("127.0.0.1", port)) as line:
-        headers = {"Content-Type": "application/json", "Cookie": cookie}
-        line.request("POST", path, json.dumps(plain).encode(), headers)
-        answer = line.getresponse()
-        return answer.status, answer.headers.get("Set-Cookie", "").split(";")[0], answer.read()
-
-
-def test_ten_megabytes_are_refused_and_nothing_is_received(peer: Peer) -> None:
-    with served(peer) as port:
-        _, cookie, _ = post(port, "/chat/visit", {})
-        said = {"id": ONE, "text": "x" * 10_000_000}
-        status, _, answer = post(port, "/chat/say", said, cookie)
-    assert (status, json.loads(answer)) == (413, {"error": "too_long"})
-    assert peer.events() == []
-
-
-def test_an_answer_goes_down_the_line_and_its_acknowledgement_comes_back(peer: Peer) -> None:
-    peer.reply = HELLO
-    with served(peer) as port, closing(HTTPConnection("127.0.0.1", port)) as line:
-        _, cookie, _ = post(port, "/chat/visit", {})
-        line.request("GET", "/chat/stream", headers={"Cookie": cookie})
-        stream = line.getresponse()
-        assert stream.readline() == b"event: ready\n"
-        post(port, "/chat/open", {"id": ONE}, cookie)
-        [_, _, _, data, _] = [stream.readline() for _ in range(5)]
-        assert json.loads(data.removeprefix(b"data: ")) == render(HELLO)
-        post(port, "/chat/seen", {"ids": ["e1"]}, cookie)
-        assert peer.sent.wait(10)
-        post(port, "/chat/leave", {}, cookie)
-        assert stream.read() == b""

@@ -22,6 +22,7 @@ HELLO = Message(
     (Link("Open", "/a", True),),
 )
 ADA = Visit("a" * 64)
+EVE = Visit("e" * 64)
 
 
 def run(talk: Coroutine[None, None, T]) -> T:
@@ -90,12 +91,11 @@ def test_a_page_that_does_not_acknowledge_is_ended_and_told_how_far_it_came() ->
 def test_only_the_visits_own_page_can_acknowledge() -> None:
     async def talk() -> None:
         channel = BrowserChannel(ack_within=0.02)
-        eve = Visit("e" * 64)
         channel.connect(ADA)
-        channel.connect(eve)
+        channel.connect(EVE)
         sending = asyncio.create_task(channel.send(address_of(ADA), [HELLO]))
         await asyncio.sleep(0)
-        channel.seen(eve, [HELLO.id])
+        channel.seen(EVE, [HELLO.id])
         with pytest.raises(TryAgain):
             await sending
 
@@ -143,8 +143,33 @@ def test_there_are_only_so_many_pages_at_once() -> None:
     async def talk() -> None:
         channel = BrowserChannel(most=1)
         assert channel.connect(ADA) is not None
-        assert channel.connect(Visit("e" * 64)) is None
+        channel.opened(ADA)
+        assert channel.connect(EVE) is None
         assert channel.connect(ADA) is not None
+
+    run(talk())
+
+
+def test_a_stream_whose_page_never_opened_makes_room_for_another() -> None:
+    async def talk() -> None:
+        channel = BrowserChannel(most=1)
+        idle = await reading(channel, EVE)
+        assert channel.connect(ADA) is not None
+        assert await idle == ["event: ready\ndata: 1\n\n"]
+
+    run(talk())
+
+
+def test_a_stream_whose_page_does_not_open_soon_is_ended_and_an_open_one_is_not() -> None:
+    async def talk() -> None:
+        channel = BrowserChannel(open_within=0.01, ack_within=0.01)
+        page = await reading(channel, ADA)
+        channel.opened(ADA)
+        idle = await reading(channel, EVE)
+        await idle
+        await channel.send(address_of(ADA), [HELLO])
+        channel.close()
+        assert len(await page) == 2
 
     run(talk())
 

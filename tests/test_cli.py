@@ -83,6 +83,26 @@ def test_no_partner_is_called_sala(sala: Sala, name: str) -> None:
     assert (refused.exit_code, refused.stdout) == (1, "")
 
 
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("  ", "1 to 60"), ("x" * 61, "1 to 60"), ("Chi\nrp", "letters"),
+        ("Chi\u202erp", "letters"), ("Chi\u200brp", "letters"), ("\u2003sala ", "own"),
+        ("\uff33ala", "own"),
+    ],
+)  # fmt: skip
+def test_a_name_that_misleads_is_refused_with_its_mend(sala: Sala, name: str, mend: str) -> None:
+    refused = sala("partner", "add", name, "--list", "both")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert mend in refused.stderr
+
+
+def test_a_name_is_kept_in_one_spelling(sala: Sala) -> None:
+    sala("partner", "add", " \uff23hirp ", "--list", "adults")
+    assert sala("partner", "list").stdout == "Chirp: adults\n"
+    assert sala("partner", "add", "Chirp", "--list", "adults").exit_code == 1
+
+
 def test_partners_are_listed_with_their_lists(sala: Sala) -> None:
     assert sala("partner", "list").stdout == ""
     sala("partner", "add", "Plaza", "--list", "both")

@@ -67,3 +67,109 @@ def test_a_global_word_that_is_a_label_is_that_choice():
 
 def test_without_an_open_question_words_are_only_understood():
     assert heard("1", "start").picked is None
+
+
+@pytest.mark.parametrize(
+    ("words", "node"),
+    [
+        ("i agree? to what", "ask.consent"),
+        ("i agree?", "ask.consent"),
+        ("why should i agree", "ask.consent"),
+        ("no estoy de acuerdo", "ask.consent"),
+        ("yes, but i dont want to", "ask.consent"),
+        ("ตกลงไหม", "ask.consent"),
+        ("am i 18 or older", "ask.age"),
+        ("18", "ask.age"),
+        ("not me", "ask.who"),
+        ("no soy yo", "ask.who"),
+        ("is it me?", "ask.who"),
+    ],
+)
+def test_an_exact_question_reads_nothing_into_a_question_or_a_denial(words, node):
+    said = heard(words, node, "es" if "acuerdo" in words else "en")
+    assert (said.picked, said.meaning.answer == "yes") == (None, False)
+
+
+AT_THE_QUESTION = [
+    ("ask.consent", "I agree", "yes"),
+    *[("ask.who", words, "self") for words in (
+        "its me", "it's me", "the pic is of me", "soy yo", "รูปหนูเอง", "ฉันเอง", "หนูเอง", "เราเอง",
+        "soy yo la de la foto", "yes its me", "myself", "หนูเองค่ะ",
+    )],
+    *[("ask.image", words, "here") for words in (
+        "yeah i have it", "i have it", "yes but im scared to open it", "la tengo", "มีอยู่ในเครื่อง",
+    )],
+    *[("ask.image", words, "none") for words in (
+        "not here", "ya la borré", "ไม่มีแล้ว", "ลบไปแล้ว", "i deleted it", "ya no la tengo",
+    )],
+    *[("ask.image.guardian", words, "theirs") for words in (
+        "la tiene en su cel", "la tiene en su celular", "ella la tiene", "it's on her phone",
+    )],
+    ("ask.image.guardian", "i have it on my phone", "here"),
+    ("ask.image.guardian", "she deleted it", "none"),
+    *[("ask.delete", words, "pictures") for words in ("las fotos", "the pictures", "pics", "รูปหนู")],
+    *[("ask.delete", words, "case") for words in ("everything", "todo", "ทั้งหมด")],
+    *[("ask.situation", words, "afraid") for words in (
+        "กลัวรูปจะหลุด", "tengo miedo de que publique algo", "im afraid he will post it",
+    )],
+    ("ask.country", "usa", "US"), ("ask.country", "united states", "US"),
+    ("ask.country", "im in the us", "US"), ("ask.country", "eeuu", "US"),
+    ("ask.country", "uk", "GB"), ("ask.country", "england", "GB"),
+    ("ask.country", "mexico", "MX"), ("ask.country", "México", "MX"), ("ask.country", "cdmx", "MX"),
+    ("ask.country", "espana", "ES"), ("ask.country", "soy de colombia", "CO"),
+    ("ask.country", "ไทย", "TH"), ("ask.country", "กรุงเทพ", "TH"),
+    ("ask.country", "อยู่ไทยค่ะ", "TH"), ("ask.country", "thailand", "TH"),
+    ("ask.country", "bangkok thailand", "TH"), ("ask.country", "asustada", None),
+    ("ask.country", "germany", "ZZ"), ("ask.country", "dont know", "ZZ"),
+    ("ask.country", "why do you need that?", None), ("ask.country", "i want to die", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("node", "words", "value"), AT_THE_QUESTION)
+def test_words_of_their_own_are_an_answer_at_their_question(node, words, value):
+    assert heard(words, node).picked == value
+
+
+def test_a_country_asks_for_no_language_and_deleting_all_is_not_asked_twice():
+    assert heard("Thai", "ask.country").meaning.named_language is None
+    said = heard("delete everything", "ask.delete")
+    assert (said.picked, said.meaning.command) == ("case", None)
+
+
+def test_such_words_are_no_answer_anywhere_else():
+    assert heard("its me", "ask.age").picked is None
+    assert heard("todo", "ask.who").picked is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["menor", "es menor", "tiene 14", "catorce", "16 o 17", "สิบเจ็ด", "ไม่ถึง18", "17ย่าง18", "17?",
+     "not 18", "i think 16 or 17", "mi hija tiene 15", "era menor", "almost 18"],
+)  # fmt: skip
+def test_at_the_age_question_a_youth_is_the_age_in_the_image(words):
+    said = heard(words, "ask.age")
+    assert said.picked is None
+    assert said.meaning.image_age is not None
+    assert said.meaning.image_age < 18
+
+
+@pytest.mark.parametrize(("words", "age"), [("diecinueve", 19), ("i was 25", 25), ("18 or 19", 18)])
+def test_at_the_age_question_an_adult_is_heard_as_one(words, age):
+    assert heard(words, "ask.age").meaning.image_age == age
+
+
+@pytest.mark.parametrize(
+    "words", ["18?", "is 18 ok", "im 25", "he is 30", "tiene 30", "my case is from 2026"]
+)
+def test_at_the_age_question_other_numbers_are_no_age_in_the_image(words):
+    assert heard(words, "ask.age").meaning.image_age is None
+
+
+def test_elsewhere_a_bare_teenage_number_is_the_writers_own():
+    assert heard("16", "ask.who").meaning.own_age == 16
+    assert heard("12", "ask.who").meaning.own_age is None
+    assert heard("18", "ask.who").meaning.own_age is None
+
+
+def test_a_year_of_birth_is_read_against_the_day_of_the_message():
+    assert heard("born in 2011", "ask.who").meaning.own_age == 15

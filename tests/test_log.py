@@ -1,13 +1,14 @@
 """Nothing a person said or was given is in a log line, nor in a byte of the database."""
 
 import json
+import logging
 import re
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from bot.log import FIELDS, log, where
+from bot.log import FIELDS, log, quieten, where
 from tests.serving import Served, served
 from tests.visiting import Visitor, codes, ticket_of
 
@@ -121,6 +122,21 @@ def test_a_field_outside_the_list_is_refused_and_nothing_is_written(
     with pytest.raises(ValueError, match="allow-list"):
         log("send_failed", **{field: WORDS})
     assert capsys.readouterr() == ("", "")
+
+
+def test_of_a_librarys_error_its_class_is_said_and_not_its_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    quieten("a.library")
+    library = logging.getLogger("a.library.error")
+    library.info(WORDS)
+    library.warning(WORDS)
+    try:
+        raise KeyError(WORDS)
+    except KeyError:
+        library.exception(WORDS)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["error"] for line in lines] == ["WARNING", "KeyError"]
 
 
 def test_of_an_error_its_class_and_place_are_said_and_not_its_words(

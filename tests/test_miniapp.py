@@ -170,6 +170,8 @@ def test_a_store_that_cannot_write_now_says_so(app: MiniApp) -> None:
         {"content_type": "multipart/form-data; boundary=x"},
         {"origin": "https://elsewhere.example"},
         {"sec_fetch_site": "cross-site", "origin": HOME},
+        {"sec_fetch_site": "same-origin", "origin": "https://elsewhere.example"},
+        {"origin": "null"},
         {"sec_fetch_site": "none"},
     ],
 )

@@ -10,6 +10,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from tests.serving import SALA, Served, clean_environment, served
 from tests.visiting import Visitor
@@ -32,6 +33,17 @@ def test_it_prints_where_it_is_open_and_is_open_there(tmp_path: Path) -> None:
         assert get(sala, "/")[0] == 200
         assert get(sala, "/app")[0] == 200
         assert get(sala, "/no/such/page")[0] == 404
+
+
+def test_it_answers_under_its_own_names_alone_and_knows_its_own_visits(tmp_path: Path) -> None:
+    with served(tmp_path) as sala:
+        visitor = Visitor(sala.url)
+        post = {"id": str(uuid4()), "text": "hello"}
+        for path in ("/chat/say", "/app/hashes", "/exchange/v1/SubmitFeedback"):
+            assert visitor.post(path, post, Host="evil.example")[0] == 421
+        assert visitor.post("/chat/say", post)[0] == 204
+        visitor.cookie = "v=" + "a" * 43
+        assert visitor.post("/chat/say", post)[0] == 401
 
 
 def test_the_keys_it_makes_are_for_its_own_eyes_and_it_says_so(tmp_path: Path) -> None:

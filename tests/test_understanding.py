@@ -309,3 +309,60 @@ def test_hostile_text_is_understood_as_nothing(text: str) -> None:
 def test_a_missing_table_stops_the_ear() -> None:
     with pytest.raises(OSError, match="missing"):
         table("missing")
+
+
+WALK = tomllib.loads(
+    Path(__file__).with_name("understanding_walk.toml").read_text(encoding="utf-8")
+)
+
+
+def walked(section: str) -> list[tuple[str, str]]:
+    return [(key, text) for key, texts in WALK[section].items() for text in texts]
+
+
+@pytest.mark.parametrize(("kind", "text"), walked("hard"))
+def test_danger_as_frightened_people_write_it_is_heard_hard(kind: str, text: str) -> None:
+    assert hard(text) == kind
+
+
+@pytest.mark.parametrize(("_", "text"), walked("not_hard"))
+def test_fear_anger_and_deadlines_pause_nothing(_: str, text: str) -> None:
+    assert hard(text) is None
+
+
+@pytest.mark.parametrize(("_", "text"), walked("no_alarm"))
+def test_a_question_or_a_fear_of_publishing_is_no_sign(_: str, text: str) -> None:
+    assert understand(text).alarm is None
+
+
+@pytest.mark.parametrize(("intent", "text"), walked("intents"))
+def test_a_first_complaint_is_understood(intent: str, text: str) -> None:
+    assert understand(text).intent == intent
+
+
+@pytest.mark.parametrize(("intent", "text"), walked("not_intents"))
+def test_what_is_only_feared_asked_or_denied_is_not_taken_as_said(intent: str, text: str) -> None:
+    meaning = understand(text)
+    assert intent not in (meaning.intent, *meaning.also)
+
+
+@pytest.mark.parametrize(("intent", "text"), walked("also"))
+def test_the_further_complaint_is_named(intent: str, text: str) -> None:
+    meaning = understand(text)
+    assert intent in (meaning.intent, *meaning.also)
+
+
+@pytest.mark.parametrize(("name", "text"), walked("feelings"))
+def test_distress_and_what_now_are_felt(name: str, text: str) -> None:
+    assert understand(text).feeling == (None if name == "none" else name)
+
+
+@pytest.mark.parametrize(("name", "text"), walked("commands"))
+def test_a_bare_wish_to_have_it_gone_is_the_delete_command(name: str, text: str) -> None:
+    assert understand(text).command == name
+
+
+@pytest.mark.parametrize("whose", ["own_age", "image_age", "their_age"])
+def test_under_18_is_heard_without_a_plain_number(whose: str) -> None:
+    heard = {text: getattr(understand(text), whose) for _, text in walked(whose)}
+    assert heard == {text: int(age) or None for age, text in walked(whose)}

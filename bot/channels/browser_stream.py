@@ -41,7 +41,10 @@ def visit_of(address: bytes) -> Visit:
 
 def render(message: Message) -> dict[str, Any]:
     """A message as the page reads it. The preview is left out: nothing rings here."""
-    return {
+    more: dict[str, Any] = {"alone": True} if message.alone else {}
+    if message.calls:
+        more["calls"] = [{"label": one.label, "url": one.url} for one in message.calls]
+    return more | {
         "id": message.id,
         "text": message.text,
         "choices": [{"label": one.label, "data": one.data} for one in message.choices],

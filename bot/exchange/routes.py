@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from bot.cases.eligibility import List
 from bot.exchange import stopncii
 from bot.exchange.allowance import Allowance
-from bot.store import Partner, Registry
+from bot.log import log, where
+from bot.store import Partner, Registry, StoreError
 
 Scope = Literal["fetch", "feedback"]
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -64,6 +65,9 @@ def _at(
             return refused.response
         except stopncii.BadRequest as bad:
             return _json({"error": f"bad request: {bad.reason}"}, 400)
+        except StoreError as error:
+            log("store_failed", **where(error))
+            return _json({"error": "busy"}, 503)
 
     return endpoint
 
@@ -103,10 +107,13 @@ async def _partner(request: Request, desk: Desk, scope: Scope, only: List | None
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > stopncii.MAX_BODY:
-            raise _Refused(413, "too large")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > stopncii.MAX_BODY:
+                raise _Refused(413, "too large")
+    except ClientDisconnect:
+        raise _Refused(400, "bad request: body") from None
     return bytes(body)
 
 

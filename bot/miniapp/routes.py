@@ -115,8 +115,8 @@ def _check_sender(request: Request, origins: tuple[str, ...]) -> None:
     if kind.strip().lower() != "application/json":
         raise Refused("form")
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    ours = site == "same-origin" if site else origin in (None, *origins)
-    if not ours:
+    known = (None, *origins) if site is None else (None, "null", *origins)
+    if site not in {None, "same-origin"} or origin not in known:
         raise Refused("form")
 
 

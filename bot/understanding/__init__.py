@@ -10,6 +10,7 @@ from bot.cases.number import find_number, find_pin
 from bot.conversation.model import AlarmSign, CaseKeys, Intent, Language, Meaning
 from bot.understanding.ages import Ages, ages
 from bot.understanding.alarms import signs
+from bot.understanding.feelings import feeling
 from bot.understanding.forms import LIMIT, clean, forms
 from bot.understanding.intents import Guess, guesses
 from bot.understanding.words import answer, command, language, named_language
@@ -56,6 +57,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         image_age=said.image,
         case=_case(cleaned),
         named_language=named_language(message),
+        feeling=feeling(message),
     )
 
 

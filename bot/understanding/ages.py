@@ -13,8 +13,10 @@ from bot.understanding.tables import Patterns, patterns, table
 
 Whose = Literal["own", "their", "image"]
 Script = Literal["latin", "thai"]
+Order = tuple[tuple[str, Whose], ...]
 READ: Final = 4_000
 """Characters of a form in which ages are looked for."""
+ADULT: Final = 18
 _YOUNGEST, _OLDEST = 4, 99
 
 
@@ -51,15 +53,36 @@ def ages(message: Forms, year: int | None = None) -> Ages:
     return Ages(found.get("own"), found.get("their"), found.get("image"))
 
 
+def asked_age(message: Forms) -> int | None:
+    """The age a message gives where the age in the image is asked; the youngest of several.
+
+    None when it says anything more than a number, or "a minor" (17: the upper bound).
+    """
+    text = message.thai.split("\n")[0] or message.latin.split("\n")[0].strip()
+    if _ASKED["minor"].search(text):
+        return ADULT - 1
+    if re.sub(r"[\s,]+", "", _ASKED["around"].sub("", _ANY.sub("", text))):
+        return None
+    said = [int(one) if one.isdigit() else _NUMBERS[one] for one in _ANY.findall(text)]
+    age = min(said, default=0) - int(bool(_ASKED["less"].search(text)))
+    return None if age >= ADULT and _ASKED["today"].search(text) else _in_range(age)
+
+
 def _read(text: str, script: Script, year: int | None, found: dict[Whose, int]) -> None:
     """Adds what `text` says; what one rule has read is cut out for the next."""
     text = _births(text, script, year, found)
+    text = _sections(_FIRST, text, script, found)
     for pattern in _NEVER[script]:
         text = pattern.sub(" , ", text)
     text = _schools(text, script, found)
-    for section, whose in _ORDER:
+    _sections(_ORDER, text, script, found)
+
+
+def _sections(order: Order, text: str, script: Script, found: dict[Whose, int]) -> str:
+    for section, whose in order:
         for pattern in _SAID[script][section]:
-            text = _take(pattern, text, whose, int(section == "soon"), found)
+            text = _take(pattern, text, whose, int(section not in _AS_SAID), found)
+    return text
 
 
 def _take(
@@ -128,8 +151,9 @@ def _kin_before(text: str, match: re.Match[str], script: Script) -> bool:
 
 
 def _number(match: re.Match[str]) -> int:
+    """The number said; of words that only say "under age", the age of majority."""
     groups = match.groupdict()
-    said = groups.get("n") or groups["over"]
+    said = groups.get("n") or groups.get("over") or str(ADULT)
     return int(said) if said.isdigit() else _NUMBERS[said]
 
 
@@ -180,16 +204,23 @@ _NOT_BEGUN: Final = {"ห้า": "ห้า(?!ม)", "เก้า": "เก้
 """Thai has no spaces: five begins "forbid", nine begins "chair"."""
 _ORDINALS: Final[dict[str, int]] = _TABLE["ordinals"]
 _SCRIPTS: Final[tuple[Script, Script]] = ("latin", "thai")
-_ORDER: Final[tuple[tuple[str, Whose], ...]] = (
+_FIRST: Final[Order] = (("below_image", "image"), ("below_their", "their"), ("below", "own"))
+_ORDER: Final[Order] = (
     ("shown", "their"),
     ("self", "own"),
     ("image", "image"),
     ("their", "their"),
     ("soon", "own"),
     ("own", "own"),
+    ("minor_image", "image"),
+    ("minor_their", "their"),
+    ("minor", "own"),
 )
+_AS_SAID: Final = frozenset({"shown", "self", "image", "their", "own"})
+"""In the other sections the age is one year less."""
 _SAID: Final = {
-    script: {section: _compiled(section, script) for section, _ in _ORDER} for script in _SCRIPTS
+    script: {section: _compiled(section, script) for section, _ in (*_FIRST, *_ORDER)}
+    for script in _SCRIPTS
 }
 _NEVER: Final = {script: _compiled("never", script) for script in _SCRIPTS}
 _BIRTH: Final = {script: _compiled("birth", script) for script in _SCRIPTS}
@@ -202,3 +233,11 @@ _SELF: Final = {
     "thai": re.compile("หนู|ผม|ฉัน|เรา|เรียน|อยู่|ชั้น"),
 }
 _BARE: Final = re.compile(r"\s*(\d{1,2})\s*[.!]?\s*")
+_ASKED: Final = {name: re.compile(source) for name, source in _TABLE["asked"].items()}
+_ANY: Final = re.compile(
+    r"(?<!\d)\d{1,2}(?!\d)|"
+    + "|".join(
+        rf"\b{word}\b" if word.isascii() else _NOT_BEGUN.get(word, word)
+        for word in sorted(_NUMBERS, key=len, reverse=True)
+    )
+)

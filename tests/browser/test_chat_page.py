@@ -1,133 +1,19 @@
 """The chat page in real Chromium, at a small phone's size, with a peer that echoes."""
 
-import asyncio
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
-from bot.channels import Choice, Link, Message, TryAgain
-from bot.channels.browser import BrowserChannel, BrowserDoor, Sizes, routes
-from bot.conversation.codec import decode_inbound
-from bot.conversation.model import Chose, Inbound, Language, Opened, TooLong, Typed
-from bot.store import Arrival, ConversationId, EffectId
+from bot.channels import Choice, Link, Message
+from bot.conversation.model import LANGUAGES, Language
+from bot.store import EffectId
 from bot.text import load_texts
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import shot
+from tests.browser.echoing import Echo, desktop, opened, phone
 
 pytestmark = pytest.mark.browser
-
-LOCALES: dict[Language, str] = {"th": "th-TH", "en": "en-GB", "es": "es-MX"}
-
-QUESTIONS: dict[str, tuple[str, str, str]] = {
-    "en": (
-        "Hello. This is an automatic chat. Nobody reads along, and nobody calls your family.\n"
-        "Is this your own phone, and do only you read it?",
-        "Yes, only I read it",
-        "No, or I'm not sure",
-    ),
-    "th": (
-        "สวัสดี นี่คือแชตอัตโนมัติ ไม่มีใครอ่านอยู่ และจะไม่มีใครโทรหาครอบครัวของคุณ\n"
-        "นี่คือโทรศัพท์ของคุณเอง และมีแค่คุณที่อ่านใช่ไหม",
-        "ใช่ มีแค่ฉันที่อ่าน",
-        "ไม่ใช่ หรือไม่แน่ใจ",
-    ),
-    "es": (
-        "Hola. Este es un chat automático. Nadie lee lo que escribes y nadie llama a tu familia.\n"
-        "¿Este teléfono es tuyo y solo lo lees tú?",
-        "Sí, solo lo leo yo",
-        "No, o no lo sé",
-    ),
-}
-
-
-class Echo:
-    """A peer that asks when opened, answers a choice with a link, and words with themselves."""
-
-    def __init__(self) -> None:
-        self.line = socket.create_server(("127.0.0.1", 0))
-        self.port = self.line.getsockname()[1]
-        self.home = f"http://127.0.0.1:{self.port}"
-        self.channel = BrowserChannel(ack_within=3)
-        self.language: Language = "en"
-        self.events: list[Inbound] = []
-        self.ids: list[str] = []
-        self.failing = 0
-        self._outbox: list[Message] = []
-        self._turn = asyncio.Lock()
-        self._server = uvicorn.Server(uvicorn.Config(
-            self._app(), log_level="critical", timeout_graceful_shutdown=1))  # fmt: skip
-        self._thread = threading.Thread(target=self._server.run, args=([self.line],))
-        self._thread.start()
-
-    def _app(self) -> Starlette:
-        door = BrowserDoor(
-            self.channel, self.receive, lambda _: ConversationId(b"c" * 16),
-            lambda: datetime.now(UTC), lambda: None, load_texts(), self.home,
-            f"http://localhost:{self.port}/weather", Sizes(),
-            {"en": ("Here: 555",), "th": ("ที่นี่: 555",), "es": ("Aquí: 555",)},
-        )  # fmt: skip
-        dull = Route("/weather", lambda request: PlainTextResponse("Sunny"))
-        return Starlette(routes=[*routes(door), dull])
-
-    async def receive(self, arrival: Arrival) -> bool:
-        if self.failing:
-            self.failing -= 1
-            raise ConnectionAbortedError
-        fresh = arrival.event_id not in self.ids
-        self.ids.append(arrival.event_id)
-        if fresh:
-            event = decode_inbound(arrival.body)
-            self.events.append(event)
-            self._outbox.append(self.answer(event))
-        self.loop, self.address = asyncio.get_running_loop(), arrival.address
-        self.sending = asyncio.create_task(self.flush(arrival.address))
-        return fresh
-
-    async def flush(self, address: bytes) -> None:
-        async with self._turn:
-            sent, self._outbox = self._outbox, []
-            try:
-                await self.channel.send(address, sent)
-            except TryAgain as later:
-                self._outbox = sent[later.sent :] + self._outbox
-
-    def answer(self, event: Inbound) -> Message:
-        said = Message(EffectId(str(uuid4())), "", "News", language=self.language)
-        match event:
-            case Opened(language=language):
-                self.language = language or "en"
-                text, yes, no = QUESTIONS[self.language]
-                choices = (Choice(yes, "phone=own"), Choice(no, "phone=shared"))
-                return replace(said, text=text, choices=choices, language=self.language)
-            case Chose(value=value):
-                links = (Link("Open the page", f"{self.home}/weather", True),)
-                return replace(said, text=f"Chosen: {value}", links=links)
-            case Typed(text=text):
-                return replace(said, text=f"<b>{text}</b>")
-            case TooLong():
-                return replace(said, text="Too long")
-            case _:
-                raise NotImplementedError
-
-    def push(self, *messages: Message) -> None:
-        """Send from outside the server's thread; returns when the page has acknowledged."""
-        sending = self.channel.send(self.address, messages)
-        asyncio.run_coroutine_threadsafe(sending, self.loop).result(10)
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self.line.close()
 
 
 @pytest.fixture
@@ -149,21 +35,6 @@ class Seen:
 
     def _request(self, request: Request) -> None:
         self.addresses.append(request.url)
-
-
-def phone(browser: Browser, language: Language = "en") -> BrowserContext:
-    return browser.new_context(**PHONE, locale=LOCALES[language])
-
-
-def desktop(browser: Browser) -> BrowserContext:
-    return browser.new_context(viewport={"width": 900, "height": 700}, locale="en-GB")
-
-
-def opened(context: BrowserContext, echo: Echo) -> Page:
-    page = context.new_page()
-    page.goto(echo.home)
-    expect(page.locator(".choices button")).to_have_count(2)
-    return page
 
 
 def test_a_talk_on_a_phone_goes_by_taps(browser: Browser, echo: Echo) -> None:
@@ -207,7 +78,7 @@ def test_nothing_stays_but_the_sessions_cookie_and_no_other_address_is_asked(
         page.get_by_role("button", name="Yes, only I read it").tap()
         expect(page.locator("#log li.latest")).to_contain_text("Chosen: own")
         [cookie] = context.cookies()
-        assert (cookie["expires"], cookie["path"], cookie["httpOnly"]) == (-1, "/chat", True)
+        assert (cookie["expires"], cookie["path"], cookie["httpOnly"]) == (-1, "/", True)
         assert page.url == echo.home + "/"
         assert page.evaluate("localStorage.length + sessionStorage.length + history.length") == 2
         assert {address.startswith(echo.home + "/") for address in seen.addresses} == {True}
@@ -395,3 +266,167 @@ def test_everything_fits_a_small_phone(
             " return width && (width < 44 || height < 44) }).length"
         )
         assert small == 0
+
+
+def news(
+    text: str, *, id: str = "n1", links: tuple[Link, ...] = (), calls: tuple[Link, ...] = (),
+    choices: tuple[str, ...] = (), alone: bool = False, language: Language = "en",
+) -> Message:  # fmt: skip
+    """A message that comes by itself."""
+    buttons = tuple(Choice(label, f"c={n}") for n, label in enumerate(choices))
+    return Message(EffectId(id), text, "News", buttons, links, calls, alone, language)
+
+
+def edges(one: Locator) -> tuple[float, float, float]:
+    """Top, bottom and height on the screen."""
+    box = one.bounding_box()
+    assert box is not None
+    return box["y"], box["y"] + box["height"], box["height"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_line_that_stands_alone_leaves_nothing_else_on_the_screen(
+    browser: Browser, echo: Echo, language: Language
+) -> None:
+    bland = load_texts().say("bland", language)
+    with phone(browser, language) as context:
+        page = opened(context, echo)
+        page.locator(".choices button").first.tap()
+        expect(page.get_by_role("link", name="Open the page")).to_be_visible()
+        before = news("said before", id="old", language=language)
+        echo.push(before, news(bland, alone=True, language=language), before)
+        expect(page.locator("#log li")).to_have_count(1)
+        expect(page.locator("#log")).to_contain_text(bland)
+        expect(page.locator(".choices, .own, .card")).to_have_count(0)
+        shot(page, f"chat-alone-{language}")
+
+
+def test_no_card_joins_a_line_that_stands_alone_until_the_person_writes(
+    browser: Browser, echo: Echo
+) -> None:
+    with phone(browser) as context:
+        page = opened(context, echo)
+        echo.push(news("Okay, talk any time.", alone=True))
+        context.set_offline(True)
+        page.wait_for_function("!navigator.onLine")
+        expect(page.locator("#log li")).to_have_count(1)
+        page.locator("#box").fill("again")
+        page.locator("#send").tap()
+        expect(page.locator(".card")).to_contain_text("Here: 555")
+
+
+def test_what_could_not_be_sent_does_not_return_beside_a_line_that_stands_alone(
+    browser: Browser, echo: Echo
+) -> None:
+    with phone(browser) as context:
+        page = opened(context, echo)
+        statuses = [503, 400]
+        page.route("**/chat/say", lambda route: route.fulfill(status=statuses.pop(0)))
+        page.locator("#box").fill("he is here")
+        page.locator("#send").tap()
+        expect(page.locator(".card")).to_have_count(1)
+        echo.push(news("Okay, talk any time.", alone=True))
+        expect(page.locator("#note")).to_contain_text("could not be sent")
+        expect(page.locator("#box")).to_have_value("")
+        assert page.locator("#log li").all_text_contents() == ["Sala: Okay, talk any time."]
+
+
+def test_help_lines_can_be_tapped_and_nothing_else_dials(browser: Browser, echo: Echo) -> None:
+    urls = ("tel:191", "tel:*4141", "tel:191", "tel:1;ext=2", "javascript:alert(1)", "https://a.example")
+    with phone(browser) as context:
+        page = opened(context, echo)
+        calls = tuple(Link(url.removeprefix("tel:"), url) for url in urls)
+        echo.push(news("Police: 191\nA line: *4141", calls=calls))
+        links = page.locator("#log li.latest a")
+        found = links.evaluate_all("all => all.map(one => [one.href, one.rel, one.target])")
+        assert found == [["tel:191", "noreferrer", ""], ["tel:*4141", "noreferrer", ""]]
+        assert edges(links.first)[2] >= 44
+        shot(page, "chat-calls")
+
+
+def test_links_stand_before_the_choices_as_the_first_thing_to_do(
+    browser: Browser, echo: Echo
+) -> None:
+    with phone(browser) as context:
+        page = opened(context, echo)
+        ways = (Link("Make the codes", f"{echo.home}/weather", True), Link("Other", "https://a.example"))
+        echo.push(news("Ready?", links=ways, choices=("Not now",)))
+        under = page.locator("#log li.latest .choices > *")
+        assert under.evaluate_all("all => all.map(one => one.tagName)") == ["A", "A", "BUTTON"]
+        ground = under.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundColor)")
+        assert ground[0] == ground[1] != ground[2]
+        shot(page, "chat-links")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_after_first_aid_short_answers_stand_two_in_a_row_and_nothing_covers_what_is_read(
+    browser: Browser, echo: Echo, language: Language
+) -> None:
+    say = load_texts().say
+    whos = tuple(say(f"ask.who.{one}", language) for one in ("self", "guardian", "friend", "other"))
+    with phone(browser, language) as context:
+        page = opened(context, echo)
+        page.emulate_media(reduced_motion="reduce")
+        aid = (say(f"firstaid.money.{n}", language) for n in (1, 2))
+        echo.push(*(news(text, id=f"a{n}", language=language) for n, text in enumerate(aid)))
+        echo.push(news(say("ask.who", language), choices=(*whos, "A", "B"), language=language))
+        shot(page, f"chat-aid-{language}")
+        more, form = page.locator("#more"), page.locator("form")
+        assert edges(page.locator("main"))[1] <= edges(more)[0]
+        assert edges(more)[1] <= edges(form)[0]
+        more.tap()
+        expect(more).to_be_hidden()
+        buttons = page.locator("#log li.latest button")
+        assert edges(buttons.nth(4))[0] == edges(buttons.nth(5))[0]
+        expect(buttons.first).to_be_in_viewport(ratio=1)
+        shot(page, f"chat-who-{language}")
+
+
+def test_only_whole_https_addresses_in_a_text_become_links(browser: Browser, echo: Echo) -> None:
+    text = (
+        "Lines: https://a.example/x?y=1. http://b.example javascript:alert(1) <a href=//c.example> "
+        "https://me@d.example (https://e.example/th/)ไทย https://f.exampleไทย"
+    )
+    with phone(browser) as context:
+        page = opened(context, echo)
+        echo.push(news(text))
+        links = page.locator("#log li.latest .words a")
+        found = links.evaluate_all("all => all.map(one => [one.href, one.rel, one.target])")
+        wanted = ("https://a.example/x?y=1", "https://e.example/th/", "https://f.example/")
+        assert found == [[url, "noopener noreferrer", "_blank"] for url in wanted]
+        shown = page.locator("#log li.latest .words").inner_text().replace("(opens a new tab)", "")
+        assert "".join(shown.split()) == "".join(f"Sala: {text}".split())
+        assert edges(links.first)[2] >= 44
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_help_card_comes_when_the_chat_cannot_answer(
+    browser: Browser, echo: Echo, status: int
+) -> None:
+    with phone(browser) as context:
+        page = opened(context, echo)
+        page.route("**/chat/say", lambda route: route.fulfill(status=status), times=2)
+        page.locator("#box").fill("hello")
+        page.locator("#send").tap()
+        expect(page.locator(".card")).to_have_count(1)
+        dial = page.get_by_role("link", name="Here: 555")
+        assert (dial.get_attribute("href"), dial.get_attribute("target")) == ("tel:555", None)
+        shot(page, f"chat-card-{status}")
+
+
+@pytest.mark.parametrize("path", ["visit", "stream"])
+def test_the_help_card_comes_when_the_page_cannot_connect(
+    browser: Browser, echo: Echo, path: str
+) -> None:
+    with phone(browser) as context:
+        page = context.new_page()
+        page.route(f"**/chat/{path}", lambda route: route.fulfill(status=503))
+        page.goto(echo.home)
+        expect(page.locator(".card")).to_contain_text("Here: 555")
+
+
+def test_the_help_card_comes_when_the_phone_is_offline(browser: Browser, echo: Echo) -> None:
+    with phone(browser) as context:
+        page = opened(context, echo)
+        context.set_offline(True)
+        expect(page.locator(".card")).to_contain_text("Here: 555")

@@ -45,6 +45,8 @@ let burstAt = 0;
 let following = true;
 let atEnd = true;
 let lastTold = ""; // what stands last in the log, when it is not the person's
+let hushed = false; // a line stands alone: nothing may join it until the person writes again
+let helped = false; // the card was shown, and the chat has not answered since
 
 function intoView(newest, own) {
   // What comes together is read from its beginning; whoever has scrolled up to read is left there.
@@ -66,8 +68,8 @@ function whereabouts() {
 function entry(kind, who, text, lang) {
   const made = make("li", kind);
   made.lang = lang;
-  const said = make("p", "words", text);
-  said.prepend(make("span", "unseen", words(who) + " "));
+  const said = make("p", "words");
+  said.append(make("span", "unseen", words(who) + " "), ...text);
   made.append(said);
   return made;
 }
@@ -77,20 +79,33 @@ function show(message) {
   if (shown.has(message.id)) return;
   shown.add(message.id);
   follow(message.lang);
+  if (message.alone) clear();
   const told = JSON.stringify([message.text, message.choices]);
   if (told === lastTold) return; // the open question again, after the line was broken
   lastTold = told;
-  const made = entry("theirs latest", "they", message.text, message.lang);
+  const made = entry("theirs latest", "they", linked(message.text), message.lang);
   const choices = make("div", "choices");
-  choices.append(...message.choices.map(choice), ...message.links.flatMap(link));
+  choices.append(...calls(message.calls || []), ...message.links.flatMap(link), ...message.choices.map(choice));
   if (choices.childElementCount) made.append(choices);
   for (const older of log.querySelectorAll(".latest")) older.classList.remove("latest");
   log.append(made);
   intoView(made, false);
 }
 
+function clear() {
+  // Not even what could not be sent may come back to the screen.
+  log.replaceChildren();
+  for (const item of waiting) item.typed = "";
+  burst = null;
+  lastTold = "";
+  hushed = true;
+}
+
+// Marks above and below a letter take no room of their own.
+const size = (label) => ([...label.replace(/\p{M}/gu, "")].length <= 14 ? "short" : "");
+
 function choice(one) {
-  const made = make("button", "", one.label);
+  const made = make("button", size(one.label), one.label);
   made.type = "button";
   made.addEventListener("click", () => {
     if (made.getAttribute("aria-disabled") === "true") return;
@@ -103,12 +118,40 @@ function choice(one) {
 
 function link(one) {
   if (!/^https?:\/\//.test(one.url)) return [];
-  const made = make("a", "link", one.label);
-  made.href = one.url;
+  return [outside("link", one.label, one.url, one.app ? "noopener" : "noopener noreferrer")];
+}
+
+function outside(className, label, url, rel) {
+  const made = make("a", className, label);
+  made.href = url;
   made.target = "_blank";
-  made.rel = one.app ? "noopener" : "noopener noreferrer";
+  made.rel = rel;
   made.append(make("span", "unseen", " " + words("new_tab")));
-  return [made];
+  return made;
+}
+
+const ADDRESS = /\bhttps:\/\/[a-z\d-]+(?:\.[a-z\d-]+)+(?::\d+)?(?:[/?#](?:[\w.~:/?#@!$&'()*+,;=%-]*[\w/#=&%~+-])?)?/gi;
+
+function linked(text) {
+  const parts = [];
+  let end = 0;
+  for (const { 0: address, index } of text.matchAll(ADDRESS)) {
+    parts.push(text.slice(end, index), outside("", address, address, "noopener noreferrer"));
+    end = index + address.length;
+  }
+  return [...parts, text.slice(end)];
+}
+
+function calls(all) {
+  const numbers = new Map(all.map((one) => [one.url, one.label]));
+  return [...numbers].flatMap(([url, label]) => (/^tel:[+*#\d]+$/.test(url) ? [call(label, url)] : []));
+}
+
+function call(label, url) {
+  const made = make("a", "call " + size(label), label);
+  made.href = url.replaceAll("#", "%23");
+  made.rel = "noreferrer";
+  return made;
 }
 
 function follow(lang) {
@@ -117,14 +160,23 @@ function follow(lang) {
 }
 
 function helpCard() {
+  if (left || hushed || helped) return;
+  helped = true;
   for (const old of log.querySelectorAll(".card")) old.remove();
-  const lines = [words("help_card"), ...(page.help[language] || [])];
-  const made = make("li", "card", lines.join("\n"));
+  const made = make("li", "card", words("help_card"));
   made.lang = language;
+  const choices = make("div", "choices");
+  choices.append(...(page.help[language] || []).map(helpLine));
+  made.append(choices);
   log.append(made);
   lastTold = "";
-  made.scrollIntoView({ block: "nearest" });
+  if (atEnd) made.scrollIntoView({ block: "nearest" });
   whereabouts();
+}
+
+function helpLine(line) {
+  const number = /(?:^|: )(\d{2,15})$/.exec(line);
+  return number ? call(line, "tel:" + number[1]) : make("p", "", line);
 }
 
 // ---------------------------------------------------------------- posts
@@ -144,18 +196,18 @@ function newId() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
+const json = (body) => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(body),
+  credentials: "same-origin",
+});
+
 async function post(path, body) {
   const stop = new AbortController();
   const tooSlow = setTimeout(() => stop.abort(), 15000);
   try {
-    const answer = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-      credentials: "same-origin",
-      signal: stop.signal,
-    });
-    return answer.status;
+    return (await fetch(path, { ...json(body), signal: stop.signal })).status;
   } catch {
     return 0;
   } finally {
@@ -166,16 +218,18 @@ async function post(path, body) {
 function say(what, label, { done = () => {}, help = false } = {}) {
   const item = { path: "/chat/say", body: { id: newId(), ...what }, done, help, typed: what.text };
   if (new Blob([JSON.stringify(item.body)]).size > page.most) return giveBack(item, "too_long");
-  item.entry = entry("own", "you", label, language);
+  item.entry = entry("own", "you", [label], language);
   item.state = make("p", "state");
   item.entry.append(item.state);
   log.append(item.entry);
   lastTold = "";
+  hushed = false;
   intoView(item.entry, true);
   if (moved) connect();
   waiting.push(item);
   const slow = setTimeout(() => late(item), 1500);
   item.accepted = () => clearTimeout(slow);
+  if (help) helped = false;
   if (help && !ready) helpCard();
   return drain();
 }
@@ -183,7 +237,7 @@ function say(what, label, { done = () => {}, help = false } = {}) {
 function late(item) {
   if (!waiting.includes(item)) return;
   item.state.textContent = words("sending");
-  if (item.help) helpCard();
+  if (item.help || !ready) helpCard();
 }
 
 async function drain() {
@@ -203,12 +257,13 @@ function settled(item, status) {
   if (status === 204) {
     remove(item);
     if (item.path === "/chat/open") opened = true;
+    helped = false;
     tell("");
     return true;
   }
   if (status === 413) return giveBack(item, "too_long");
   if (status === 400 || status === 403 || status === 415) return giveBack(item, "not_sent");
-  if (item.help) helpCard();
+  helpCard();
   tell(status === 429 ? "slow_down" : "waiting");
   if (status === 401) again();
   else later = setTimeout(drain, status === 429 ? 5000 : 3000);
@@ -286,7 +341,7 @@ function again() {
   hangUp();
   if (left) return;
   tell("connecting");
-  if (tries === 2 && !shown.size) helpCard(); // nothing was ever heard here
+  if (tries) helpCard();
   clearTimeout(next);
   next = setTimeout(connect, Math.min(30000, 1000 * 2 ** tries) * (0.7 + 0.6 * Math.random()));
   tries = Math.min(tries + 1, 6);
@@ -301,6 +356,7 @@ function alive() {
 function onReady() {
   alive();
   tries = 0;
+  helped = false;
   ready = true;
   tell("");
   const unsent = waiting.find((item) => item.path === "/chat/open");
@@ -359,13 +415,7 @@ function leave(event) {
   document.body.hidden = true;
   document.body.replaceChildren();
   hangUp();
-  fetch("/chat/leave", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: "{}",
-    credentials: "same-origin",
-    keepalive: true,
-  }).catch(() => {});
+  fetch("/chat/leave", { ...json({}), keepalive: true }).catch(() => {});
   location.replace(page.exit);
 }
 
@@ -394,6 +444,7 @@ for (const one of document.querySelectorAll("[data-language]")) {
 }
 if (window.visualViewport) visualViewport.addEventListener("resize", fit);
 addEventListener("online", hurry);
+addEventListener("offline", helpCard);
 document.addEventListener("visibilitychange", hurry);
 addEventListener("pageshow", (event) => { if (event.persisted && left) location.replace(page.exit); });
 

@@ -1,0 +1,79 @@
+"""The gate before all doors: only our own host names, and nobody may take for ever to say a thing.
+
+A page of another site whose name was turned to this machine's address (DNS rebinding) comes with
+that site's name as the host.
+"""
+
+import asyncio
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+PATIENCE: Final = 15.0
+"""Seconds in which a whole body must be here."""
+ANY_HOST: Final = "/healthz"
+"""Asked by whoever watches this machine, under whatever name."""
+
+
+class Gate:
+    """Requests for other hosts end here; a body that takes too long breaks off."""
+
+    def __init__(self, app: ASGIApp, public_url: str, patience: float = PATIENCE) -> None:
+        self.app = app
+        self.patience = patience
+        own = urlsplit(public_url).hostname or ""
+        self.hosts = LOOPBACK if own in LOOPBACK else frozenset({own})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer 421."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if scope["path"] != ANY_HOST and _host(headers) not in self.hosts:
+            await JSONResponse({"error": "other_host"}, 421)(scope, receive, send)
+            return
+        body = _Body(receive, headers, self.patience)
+        await self.app(scope, body.receive, body.closing(send))
+
+
+class _Body:
+    """A request's body, which must be here in time; after one that was not, the line is closed."""
+
+    def __init__(self, receive: Receive, headers: Headers, patience: float) -> None:
+        self._receive = receive
+        self._until = asyncio.get_running_loop().time() + patience
+        sent = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        self._whole = not sent
+
+    async def receive(self) -> Message:
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        self._whole = message["type"] == "http.request" and not message.get("more_body", False)
+        return message
+
+    def closing(self, send: Send) -> Send:
+        """Send, and close the line when the body has not all been read by then."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and not self._whole:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        return sending
+
+
+def _host(headers: Headers) -> str:
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return ""
