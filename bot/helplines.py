@@ -63,7 +63,8 @@ class HelpLines:
         if need in {"crisis", "danger"} and len(countries) > 1:
             numbers = ((one, emergency(one, self.today)) for one in countries)
             return [(one, line) for one, line in numbers if line]
-        return [(one, line) for one in countries for line in choose(one, need, self.today)]
+        most = 1 if len(countries) > 1 else None
+        return [(one, line) for one in countries for line in choose(one, need, self.today)[:most]]
 
     def _countries(self) -> Sequence[Country]:
         return (self.country,) if self.country else LIKELY[self.language]

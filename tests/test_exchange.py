@@ -18,7 +18,6 @@ import requests
 import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
-from starlette.types import Message
 from threatexchange.exchanges.clients.stopncii.api import (
     FetchHashesResponse,
     StopNCIIAPI,
@@ -349,33 +348,6 @@ def test_a_body_over_a_megabyte_is_not_read(house: House):
     example = house.partner("Example", "adults")
     assert example.post(b" " * 1_000_001).status_code == 413
     assert example.post(b'{"hashFeedbacks": []}' + b" " * 900_000).status_code == 200
-
-
-def test_a_body_that_breaks_off_is_a_bad_request_and_not_a_fault(tmp_path: Path):
-    async def story() -> int:
-        store = SqliteStore.open(tmp_path / "sala.db", Vault.generate())
-        keys = await store.add_partner("Chirp", ["adults"], NOON)
-        sent = Platform(keys, "").headers(keys.feedback_key)
-        request = scope_of("/exchange/v1/SubmitFeedback", sent)
-        statuses: list[int] = []
-
-        async def receive() -> Message:
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            statuses.append(message.get("status", 0))
-
-        app = Starlette(routes=routes(Desk(store, lambda: NOON, lambda: None)))
-        await app(request, receive, send)
-        await store.close()
-        return statuses[0]
-
-    assert do(story()) == 400
-
-
-def scope_of(path: str, headers: dict[str, str]) -> dict[str, object]:
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    return {"type": "http", "method": "POST", "path": path, "headers": raw, "query_string": b""}
 
 
 def test_there_is_no_way_to_add_or_look_up_a_hash_and_no_third_list(house: House):

@@ -21,7 +21,7 @@ from bot.talk import PROMPT, talk
 
 TALKS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 NUMBER = re.compile(r"\b[A-Z][0-9A-Z]{2}-[0-9A-Z]{3}-[0-9A-Z]{3}\b")
-PIN = re.compile(r"\b[0-9]{6}\b")
+PIN = re.compile(r"(PIN: )[0-9]{6}")
 TICKET = re.compile(r"(#[a-z]{2}-)[0-9a-f]{32}")
 
 
@@ -32,7 +32,7 @@ def language_of(path: Path) -> Language:
 def same_each_time(said: str) -> str:
     """A talk without what chance made: case number, PIN, ticket."""
     named = NUMBER.sub("AAA-AAA-AAA", said)
-    return TICKET.sub(r"\g<1>(ticket)", PIN.sub("000000", named))
+    return TICKET.sub(r"\g<1>(ticket)", PIN.sub(r"\g<1>000000", named))
 
 
 def everyday_picture(folder: Path) -> None:

@@ -1,16 +1,15 @@
-"""What stands outside Sala's process in a whole case: a platform, and TLS before the site.
+"""What stands outside Sala's process in a whole case: a platform, TLS before the site, a phone.
 
-Both run in a loop of their own thread, since Playwright holds the one of the tests. A platform
-opens pages by https alone, as the world does: Sala stands behind a proxy with a certificate.
+Sala is served as in the field, under a public https address behind a proxy. Platform and proxy run
+in a loop of their own thread, since Playwright holds the one of the tests.
 """
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -20,7 +19,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from playwright.sync_api import Browser, BrowserContext, Request
+from playwright.sync_api import Browser, Request
 from threatexchange.exchanges.clients.stopncii.api import (
     StopNCIIAPI,
     StopNCIICSPFeedbackValue,
@@ -30,9 +29,12 @@ from threatexchange.signal_type.pdq.signal import PdqSignal
 
 from bot.conversation.model import Language
 from bot.text import Texts, load_texts
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import CHROMIUM, FLAGS, PHONE
 from tests.browser.test_whole_case import as_jpeg, everyday_photo, make_codes
+from tests.serving import Served, served
 
+NAME = "sala.example"
+HOME = f"https://{NAME}"
 PATIENCE = 15
 """Seconds in which something that must happen happens."""
 T = TypeVar("T")
@@ -44,79 +46,110 @@ def daytime_zone() -> str:
     return f"Etc/GMT{-ahead:+d}"
 
 
-# ---------------------------------------------------------------- TLS before Sala
+# ---------------------------------------------------------------- Sala in the field
 
 
 @dataclass
-class Front:
-    """The proxy. Sala's own address is put into `inside` once it is known."""
+class Field:
+    """Sala under its public address. Platforms and partners come by `url`, browsers by TLS."""
 
-    trust: ssl.SSLContext
+    portal: BlockingPortal
     url: str = ""
+    tls_port: int = 0
     inside: str = ""
+    sala: Served | None = None
+
+    @contextmanager
+    def serves(self, folder: Path, **settings: str) -> Iterator[Self]:
+        """A real `sala run` behind the proxy, with what a public address asks for."""
+        public = {
+            "SALA_PUBLIC_URL": HOME, "SALA_KEY_FILE": str(folder / "own.keys"),
+            "SALA_OPERATOR": "Sala", "SALA_CONTACT": "help@sala.example",
+            "SALA_LEGAL_BASIS": "consent", "SALA_IMPACT_ASSESSMENT": "2026-03-01",
+            "SALA_TIMEZONE": daytime_zone(),
+        }  # fmt: skip
+        with served(folder, **public, **settings) as sala:
+            self.inside, self.sala = sala.url, replace(sala, url=self.url)
+            yield self
+
+    def partner(self, name: str) -> StopNCIIAPI:
+        """The unmodified client of a new partner."""
+        assert self.sala
+        return self.sala.partner(name, "adults")
+
+    @contextmanager
+    def chromium(self, like: Browser) -> Iterator[Browser]:
+        """A browser that finds Sala's public name here, and nothing else anywhere."""
+        rules = f"MAP {NAME}:443 127.0.0.1:{self.tls_port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        flags = [*FLAGS, f"--host-resolver-rules={rules}"]
+        browser = like.browser_type.launch(executable_path=CHROMIUM, args=flags)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextmanager
-def outside() -> Iterator[BlockingPortal]:
-    """A running loop in a thread of its own."""
+def field(folder: Path) -> Iterator[Field]:
+    """The proxy, on free ports; Sala is served behind it later."""
     with start_blocking_portal() as portal:
-        yield portal
+        here = Field(portal)
+        with portal.wrap_async_context_manager(_proxy(here, _certificate(folder))):
+            yield here
 
 
 @asynccontextmanager
-async def front(folder: Path) -> AsyncIterator[Front]:
-    """The proxy on a free port, until the block ends."""
-    pem = folder / "tls.pem"
-    pem.write_bytes(_certificate())
-    shown = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    shown.load_cert_chain(pem)
-    here = Front(ssl.create_default_context(cafile=str(pem)))
+async def _proxy(here: Field, tls: ssl.SSLContext) -> AsyncIterator[None]:
     async with ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False) as line:
-        app = web.Application(client_max_size=4_000_000)
 
         async def pass_on(request: web.Request) -> web.Response:
             return await _passed(line, here.inside, request)
 
+        app = web.Application(client_max_size=4_000_000)
         app.router.add_route("*", "/{path:.*}", pass_on)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=shown).start()
-        here.url = f"https://127.0.0.1:{runner.addresses[0][1]}"
+        for context in (None, tls):
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        (_, port), (_, here.tls_port) = runner.addresses
+        here.url = f"http://127.0.0.1:{port}"
         try:
-            yield here
+            yield
         finally:
             await runner.cleanup()
 
 
 async def _passed(line: ClientSession, inside: str, request: web.Request) -> web.Response:
+    headers = request.headers.copy()
+    headers["Host"] = NAME
     async with line.request(
-        request.method, inside + request.path_qs, headers=request.headers,
+        request.method, inside + request.path_qs, headers=headers,
         data=await request.read(), allow_redirects=False,
     ) as answer:  # fmt: skip
-        headers = answer.headers.copy()
-        headers.popall("Transfer-Encoding", None)
-        headers.popall("Content-Length", None)
-        return web.Response(status=answer.status, headers=headers, body=await answer.read())
+        back = answer.headers.copy()
+        back.popall("Transfer-Encoding", None)
+        back.popall("Content-Length", None)
+        return web.Response(status=answer.status, headers=back, body=await answer.read())
 
 
-def _certificate() -> bytes:
-    """A key and its certificate for this machine, of today."""
+def _certificate(folder: Path) -> ssl.SSLContext:
+    """TLS under Sala's name, by nobody's authority."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sala")])
-    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(here, critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    kept = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return kept + made.public_bytes(serialization.Encoding.PEM)
+    pem, bare = serialization.Encoding.PEM, serialization.NoEncryption()
+    kept = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, bare)
+    path = folder / "tls.pem"
+    path.write_bytes(kept + made.public_bytes(pem))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    return context
 
 
 # ---------------------------------------------------------------- a person's phone
@@ -125,19 +158,21 @@ def _certificate() -> bytes:
 class Phone:
     """A phone with a chat app: its chat is what the platform holds, its pages are real ones."""
 
-    def __init__(
-        self, portal: BlockingPortal, site: Front, browser: Browser, language: Language
-    ) -> None:
-        self.portal = portal
-        self.site = site
+    def __init__(self, place: Field, browser: Browser, language: Language) -> None:
+        self.portal = place.portal
         self.language = language
         self.texts: Texts = load_texts()
         self.requests: list[Request] = []
-        self.web = httpx2.Client(verify=site.trust, trust_env=False)
-        self.context: BrowserContext = browser.new_context(
-            **PHONE, locale=language, ignore_https_errors=True
-        )
+        self.web = httpx2.Client(base_url=place.url, trust_env=False)
+        self.context = browser.new_context(**PHONE, locale=language, ignore_https_errors=True)
         self.context.on("request", self.notice)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+        self.web.close()
 
     def notice(self, request: Request) -> None:
         self.requests.append(request)
@@ -151,8 +186,7 @@ class Phone:
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> None:
         """The platform posts to the webhook, which keeps it."""
-        answer = self.web.post(self.site.url + path, content=body, headers=headers)
-        assert answer.status_code == 200
+        assert self.web.post(path, content=body, headers=headers).status_code == 200
 
     def went_to(self) -> set[str]:
         """Where the pages' requests went, but for what they carried themselves."""
@@ -163,15 +197,8 @@ class Phone:
         """Open a link, choose the photograph and send its codes: the case's number and PIN."""
         page = self.context.new_page()
         page.goto(address)
-        page.wait_for_url(f"{self.site.url}/app*")
+        page.wait_for_url(f"{HOME}/app**")
         return make_codes(self, page, photo)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-        self.web.close()
 
 
 async def _until(look: Callable[[], Any]) -> Any:

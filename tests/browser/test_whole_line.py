@@ -11,19 +11,17 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import pytest
-from anyio.from_thread import BlockingPortal
 from playwright.sync_api import Browser, Route
 
 from bot.channels.line_api import LineApi
 from bot.channels.line_liff import SDK
 from bot.channels.line_setup import put_liff, set_webhook
 from bot.conversation.model import Language
-from tests.browser.outside import Front, Phone, blocks, daytime_zone, front, outside, photo
+from tests.browser.outside import HOME, Field, Phone, blocks, field, photo
 from tests.browser.test_whole_case import FIRST_WORDS, STEPS
 from tests.peers import specs
 from tests.peers.line_api import CHANNEL_TOKEN, LOGIN_CHANNEL, FakeLine, actions, words
 from tests.peers.line_talk import SECRET, sign
-from tests.serving import Served, served
 from tests.test_line_liff import id_token
 
 pytestmark = pytest.mark.browser
@@ -37,39 +35,36 @@ Json = dict[str, Any]
 class Town:
     """An account on LINE with Sala behind it."""
 
-    portal: BlockingPortal
+    place: Field
     line: FakeLine
-    site: Front
-    sala: Served
     liff: str
+    browser: Browser
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Town]:
     specs.find("messaging-api.yml")
     folder = tmp_path_factory.mktemp("sala")
     fake = FakeLine(lambda: datetime.now(UTC))
     with (
-        outside() as portal,
-        portal.wrap_async_context_manager(front(folder)) as site,
-        portal.wrap_async_context_manager(fake.served()) as line,
+        field(folder) as place,
+        place.portal.wrap_async_context_manager(fake.served()) as line,
+        place.chromium(browser) as chromium,
     ):
-        liff = portal.call(set_up, line, site)
-        with served(
-            folder, SALA_PUBLIC_URL=site.url, SALA_TIMEZONE=daytime_zone(),
-            SALA_LINE_SECRET=SECRET, SALA_LINE_TOKEN=CHANNEL_TOKEN, SALA_LINE_LIFF=liff,
+        liff = place.portal.call(set_up, line)
+        with place.serves(
+            folder, SALA_LINE_SECRET=SECRET, SALA_LINE_TOKEN=CHANNEL_TOKEN, SALA_LINE_LIFF=liff,
             SALA_LINE_LOGIN_CHANNEL=LOGIN_CHANNEL, SALA_LINE_API=line.url,
-        ) as sala:  # fmt: skip
-            site.inside = sala.url
-            yield Town(portal, line, site, sala, liff)
+        ):  # fmt: skip
+            yield Town(place, line, liff, chromium)
 
 
-async def set_up(line: FakeLine, site: Front) -> str:
+async def set_up(line: FakeLine) -> str:
     """The account as its operator sets it up; the id of its LIFF app."""
     api = LineApi(CHANNEL_TOKEN, line.url)
     try:
-        await set_webhook(api, f"{site.url}/line")
-        return await put_liff(api, f"{site.url}/line/app")
+        await set_webhook(api, f"{HOME}/line")
+        return await put_liff(api, f"{HOME}/line/app")
     finally:
         await api.close()
 
@@ -77,10 +72,10 @@ async def set_up(line: FakeLine, site: Front) -> str:
 class Friend(Phone):
     """A person who has the account as a friend."""
 
-    def __init__(self, town: Town, browser: Browser, user: str, language: Language) -> None:
-        super().__init__(town.portal, town.site, browser, language)
-        self.town = town
+    def __init__(self, town: Town, user: str, language: Language) -> None:
+        super().__init__(town.place, town.browser, language)
         self.line = town.line
+        self.liff = town.liff
         self.user = user
         self.ids = count()
 
@@ -98,7 +93,7 @@ class Friend(Phone):
             "replyToken": self.portal.call(self.line.token, self.user),
         }
         body = json.dumps({"destination": "U" + "0" * 32, "events": [event | more]}).encode()
-        path = self.line.webhook.removeprefix(self.site.url)
+        path = self.line.webhook.removeprefix(HOME)
         self.post(path, body, {"X-Line-Signature": sign(body).decode()})
 
     def follows(self) -> None:
@@ -131,7 +126,7 @@ class Friend(Phone):
 
     def _script(self, route: Route) -> None:
         """What @line/liff-mock offers, as far as the page asks."""
-        own, token = json.dumps(self.town.liff), json.dumps(id_token())
+        own, token = json.dumps(self.liff), json.dumps(id_token())
         route.fulfill(
             content_type="text/javascript",
             body=f"""
@@ -153,7 +148,7 @@ class Friend(Phone):
 
     def links(self) -> list[str]:
         """The addresses under the message that opens the mini-app, once it is there."""
-        page = f"{self.site.url}/app?openExternalBrowser=1#"
+        page = f"{HOME}/app?openExternalBrowser=1#"
 
         def look() -> list[str]:
             links = [one["uri"] for one in self.buttons() if one["type"] == "uri"]
@@ -164,22 +159,19 @@ class Friend(Phone):
         assert browser.startswith(page)
         return [inside, browser]
 
-    def sees(self, text: str) -> Json:
-        """The newest message with these words, once it is there."""
+    def sees(self, text: str) -> None:
+        """A message with these words is there, soon."""
+        self.until(lambda: any(text in words(one) for one in self.chat()))
 
-        def look() -> list[Json]:
-            return [one for one in self.chat() if text in words(one)]
-
-        return self.until(look)[-1]
-
-    def times(self, text: str) -> int:
-        return sum(text in words(one) for one in self.chat())
+    def news(self) -> list[Json]:
+        """The messages that say that there is news, and nothing more."""
+        return [one for one in self.chat() if words(one) == self.text("news")]
 
 
 def comes_to_the_page(person: Friend) -> list[str]:
-    """From the first words to the mini-app's links, with a picture sent into the chat on the way."""
+    """From the first words to the mini-app's links, and a picture into the chat on the way."""
     person.follows()
-    person.sees(person.text("hello")[:40])
+    person.until(person.chat)
     person.sends(type="text", text=FIRST_WORDS[person.language], quoteToken="q")
     for step in STEPS[:2]:
         person.presses(step)
@@ -195,7 +187,7 @@ def wants_updates(person: Friend, number: str, pin: str) -> None:
     person.presses("ask.updates.yes")
     person.presses("ask.aftercare.no")
     person.sees(person.text("home"))
-    assert person.times(pin) == 0
+    assert not any(pin in words(one) for one in person.chat())
 
 
 def line_saw_nothing_amiss(person: Friend) -> None:
@@ -207,22 +199,21 @@ def line_saw_nothing_amiss(person: Friend) -> None:
 
 
 def test_one_person_is_helped_in_line_from_the_first_words_to_the_update(
-    town: Town, browser: Browser, tmp_path: Path
+    town: Town, tmp_path: Path
 ) -> None:
-    partner = town.sala.partner("Chirp", "adults")
-    with Friend(town, browser, "U" + "a" * 32, "th") as ann:
+    partner = town.place.partner("Chirp")
+    with Friend(town, "U" + "a" * 32, "th") as ann:
         ann.is_known_to_line()
         link, _ = comes_to_the_page(ann)
         picture = photo(11)
         number, pin = ann.makes_codes(ann.opens_in_line(link), picture.kept)
         wants_updates(ann, number, pin)
         assert town.line.calls.count(("/oauth2/v2.1/verify", 200)) == 1
-        assert ann.went_to() == {town.site.url, "https://static.line-scdn.net"}
+        assert ann.went_to() == {HOME, "https://static.line-scdn.net"}
 
         pushes, keys = town.line.asked(PUSHED), {*town.line.keys}
         blocks(partner, picture, tmp_path)
-        news = ann.sees(ann.text("news"))
-        assert words(news) == ann.text("news")
+        assert len(ann.until(ann.news)) == 1
         assert town.line.asked(PUSHED) == [*pushes, 200]
         (key,) = {*town.line.keys} - keys
         assert str(UUID(key)) == key
@@ -233,27 +224,27 @@ def test_one_person_is_helped_in_line_from_the_first_words_to_the_update(
 
 
 def test_news_that_the_months_pushes_no_longer_allow_comes_with_the_next_answer(
-    town: Town, browser: Browser, tmp_path: Path
+    town: Town, tmp_path: Path
 ) -> None:
-    partner = town.sala.partner("Pixagram", "adults")
-    with Friend(town, browser, "U" + "b" * 32, "en") as bob:
+    partner = town.place.partner("Pixagram")
+    with Friend(town, "U" + "b" * 32, "en") as bob:
         _, link = comes_to_the_page(bob)
         picture = photo(12)
         number, pin = bob.makes_codes(link, picture.kept)
         wants_updates(bob, number, pin)
-        assert bob.went_to() == {town.site.url}
+        assert bob.went_to() == {HOME}
 
         town.line.limit = town.line.used
         blocks(partner, picture, tmp_path)
         bob.until(lambda: town.line.asked(PUSHED)[-1] == 429)
-        assert bob.times(bob.text("news")) == 0
+        assert bob.news() == []
         bob.sends(type="text", text="is it free?", quoteToken="q")
-        bob.sees(bob.text("news"))
+        assert len(bob.until(bob.news)) == 1
         together = [words(one) for one in town.line.bodies[-1]["messages"]]
         assert bob.text("news") in together
         assert bob.text("answer.is_it_free") in "".join(together)
         assert town.line.asked(PUSHED).count(429) == 1
         bob.presses("news.show")
         bob.sees(bob.text("show.status.blocked", partner="Pixagram"))
-        assert bob.times(bob.text("news")) == 1
+        assert len(bob.news()) == 1
         line_saw_nothing_amiss(bob)

@@ -95,6 +95,7 @@ function show(message) {
 function clear() {
   // Not even what could not be sent may come back to the screen.
   log.replaceChildren();
+  document.querySelector(".before").hidden = true; // it speaks of someone looking
   for (const item of waiting) item.typed = "";
   burst = null;
   lastTold = "";
