@@ -14,7 +14,8 @@ from bot.cases.hashes import Item
 from bot.channels.terminal import MAX_LINE, TerminalChannel, address, files_in
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Inbound, Language, Opened, TooLong, Typed
-from bot.hashing.image import ImageError, hash_file
+from bot.hashing.image import ImageError, hash_file, open_picture
+from bot.hashing.likeness import is_same, phash
 from bot.store import Arrival, TicketRefused, TooManyImages
 from bot.worker import Worker
 
@@ -39,6 +40,7 @@ class _Terminal:
         self.language = language
         self.write = write
         self.channel = TerminalChannel(sala.texts, write)
+        self.seen: list[str] = []
         self.worker: Worker = sala.worker(self.channel)
         self.conversation = sala.conversation(self.channel.name, uuid4().bytes)
 
@@ -75,12 +77,23 @@ class _Terminal:
 
     def _item(self, path: Path) -> Item | None:
         try:
-            return hash_file(path)
+            item = hash_file(path)
+            if item.media == "image":
+                self._say_if_alike(path)
+            return item
         except ImageError as error:
             self.say(f"terminal.{type(error).__name__}")
         except OSError:
             self.say("terminal.NotAnImage")
         return None
+
+    def _say_if_alike(self, path: Path) -> None:
+        """A picture that looks like one of this talk is named as such, and still added: a cropped
+        copy is a picture of its own."""
+        mark = phash(open_picture(path.read_bytes()))
+        if any(is_same(mark, seen) for seen in self.seen):
+            self.say("terminal.twice")
+        self.seen.append(mark)
 
     async def _register(self, items: list[Item]) -> None:
         digest = self.sala.ticket_digest(self.channel.ticket or "")

@@ -20,7 +20,7 @@ LOCALES: Final = Path(__file__).resolve().parent.parent / "locales"
 
 RENDERED: Final = frozenset({
     "preview", "hash.trouble", "terminal.link",
-    "show.app.link", "show.directory", "show.line", "show.line.hours",
+    "show.app.link", "show.directory", "show.line",
     "show.official.adults", "show.official.minors", "show.official.text.adults",
     "show.official.text.minors", "show.operator", "show.people.none", "show.phone_emergency",
     "show.readers.chats", "show.readers.none", "show.readers.none.now", "show.readers.some",
@@ -38,7 +38,6 @@ FIELDS: Final = {
     "case.wait": {"minutes"},
     "show.directory": {"url"},
     "show.line": {"name", "number"},
-    "show.line.hours": {"hours"},
     "show.operator": {"operator", "months", "contact"},
     "show.readers.some": {"partners"},
     "show.status.blocked": {"partner"},
