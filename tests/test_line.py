@@ -22,7 +22,7 @@ from bot.channels.line_address import (
 )
 from bot.channels.line_api import outcome_of
 from bot.channels.line_events import Malformed, parse_webhook
-from bot.channels.line_faces import TILES, cut, graphemes, render, rich_menu, tile
+from bot.channels.line_faces import TILES, _target, cut, graphemes, render, rich_menu, tile
 from bot.channels.line_menu import PICTURE_MOST, find_font, rich_menu_image
 from bot.conversation.model import (
     LANGUAGES,
@@ -37,6 +37,7 @@ from bot.conversation.model import (
     Typed,
     Unsent,
 )
+from bot.knowledge import help_lines
 from bot.settings import read_settings
 from bot.store import EffectId
 from bot.talk import PROMPT, talk
@@ -339,3 +340,10 @@ def test_a_talk_on_line_says_what_the_terminal_says_message_by_message(
         assert len(expected) > 5
 
     play(tmp_path, story)
+
+
+def test_a_tapped_help_line_dials_its_own_number_or_nothing():
+    for line in help_lines():
+        dialled = _target(f"{line.name}: {line.number}") if line.number else None
+        kept = "".join(sign for sign in line.number if sign in "0123456789*+")
+        assert dialled in {None, f"tel:{kept}"}

@@ -111,7 +111,7 @@ def _target(line: str) -> str | None:
     """
     dial = _DIAL.fullmatch(line)
     if dial and dial["number"] in _numbers():
-        return "tel:" + re.sub(r"[^0-9+]", "", dial["number"])
+        return "tel:" + re.sub(r"[^0-9+*]", "", dial["number"])
     url = _URL.search(line)
     return url[0] if url and len(url[0]) <= URI_MOST else None
 
