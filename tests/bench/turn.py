@@ -26,10 +26,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rivals import LINE_TOKEN, SECRET, TELEGRAM_TOKEN
+
 RIVALS = Path(__file__).with_name("rivals.py")
-SECRET = "the channel's secret"  # noqa: S105
-LINE_TOKEN = "a-channel-token"
-TELEGRAM_TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 PEOPLE = 32
 TAPS = 20
 """Of each person, in a run."""
@@ -89,6 +88,7 @@ _BOT = {"id": 110201543, "is_bot": True, "first_name": "Sala", "username": "sala
 _MESSAGE = {"message_id": 9, "date": 1, "chat": {"id": 7, "type": "private"}, "text": "hello"}
 _SAYS = {
     "reply": b'{"sentMessages":[{"id":"461230966842064897","quoteToken":"IStG5h1Tz7b"}]}',
+    "push": b'{"sentMessages":[{"id":"461230966842064897","quoteToken":"IStG5h1Tz7b"}]}',
     "sendMessage": json.dumps({"ok": True, "result": _MESSAGE}).encode(),
     "getMe": json.dumps({"ok": True, "result": _BOT}).encode(),
     "loading": b"{}",
@@ -144,18 +144,24 @@ def line_tap(person: int, choice: str | None) -> Post:
 def telegram_tap(person: int, choice: str | None) -> Post:
     if choice is None:
         return telegram_text(person, "/start")
-    chat = {"id": person, "type": "private", "first_name": "Ann"}
-    sender = {"id": person, "is_bot": False, "first_name": "Ann", "language_code": "en"}
-    asked = {"message_id": 8, "date": 1, "chat": chat, "from": _BOT, "text": "?"}
-    query = {"id": str(person), "from": sender, "chat_instance": "1", "data": choice}
-    return _update(person, {"callback_query": query | {"message": asked}})
+    message = _message(person) | {"from": _BOT, "text": "?"}
+    query = {
+        "id": str(person),
+        "from": _message(person)["from"],
+        "chat_instance": "1",
+        "data": choice,
+    }
+    return _update(person, {"callback_query": query | {"message": message}})
 
 
 def telegram_text(person: int, text: str | None) -> Post:
-    chat = {"id": person, "type": "private", "first_name": "Ann"}
-    sender = {"id": person, "is_bot": False, "first_name": "Ann", "language_code": "en"}
-    message = {"message_id": 8, "date": int(time.time()), "chat": chat, "from": sender}
-    return _update(person, {"message": message | {"text": text or "hello"}})
+    return _update(person, {"message": _message(person) | {"text": text or "hello"}})
+
+
+def _message(person: int) -> dict[str, object]:
+    who = {"id": person, "first_name": "Ann"}
+    sender = who | {"is_bot": False, "language_code": "en"}
+    return {"message_id": 8, "date": 1, "chat": who | {"type": "private"}, "from": sender}
 
 
 def _update(person: int, said: dict[str, object]) -> Post:
@@ -245,10 +251,11 @@ def running(
         if not key.startswith(("SALA_", "COV_")) and not key.lower().endswith("_proxy")
     } | {"SALA_DATA_DIR": folder, "SALA_PORT": str(port)} | settings  # fmt: skip
     log = Path(folder) / "log"
-    process = subprocess.Popen(
-        [python, str(RIVALS), kind, str(port), api],
-        env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=log.open("wb"),
-    )  # fmt: skip
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [python, str(RIVALS), kind, str(port), api],
+            env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=errors,
+        )  # fmt: skip
     try:
         _until_open(port, process)
         path = "/" if kind not in SALA_KINDS else "/telegram" if tap is telegram_tap else "/line"
@@ -256,6 +263,9 @@ def running(
             _Telegram.secret = _secret(Path(folder) / "keys")
         yield Bot(name, port, process, path, tap, kind not in {"sala_ack", "hmac_only"})
     finally:
+        ended = process.poll()
+        if ended is not None:
+            print(f"{name} ended by itself: {ended}")
         process.terminate()
         process.wait(20)
         said = [one for one in log.read_text().splitlines() if not _EXPECTED.search(one)]

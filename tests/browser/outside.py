@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx2
 from aiohttp import ClientSession, DummyCookieJar, web
@@ -35,6 +35,7 @@ from tests.serving import Served, served
 
 NAME = "sala.example"
 HOME = f"https://{NAME}"
+KEYS = "own.keys"
 PATIENCE = 15
 """Seconds in which something that must happen happens."""
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Field:
     def serves(self, folder: Path, **settings: str) -> Iterator[Self]:
         """A real `sala run` behind the proxy, with what a public address asks for."""
         public = {
-            "SALA_PUBLIC_URL": HOME, "SALA_KEY_FILE": str(folder / "own.keys"),
+            "SALA_PUBLIC_URL": HOME, "SALA_KEY_FILE": str(folder / KEYS),
             "SALA_OPERATOR": "Sala", "SALA_CONTACT": "help@sala.example",
             "SALA_LEGAL_BASIS": "consent", "SALA_IMPACT_ASSESSMENT": "2026-03-01",
             "SALA_TIMEZONE": daytime_zone(),
@@ -182,7 +183,8 @@ class Phone:
 
     def until(self, look: Callable[[], T]) -> T:
         """What a look at the platform finds, once it finds something."""
-        return self.portal.call(_until, look)
+        found: T = self.portal.call(_until, look)
+        return found
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> None:
         """The platform posts to the webhook, which keeps it."""
@@ -201,7 +203,7 @@ class Phone:
         return make_codes(self, page, photo)
 
 
-async def _until(look: Callable[[], Any]) -> Any:
+async def _until(look: Callable[[], T]) -> T:
     async with asyncio.timeout(PATIENCE):
         while not (found := look()):
             # Sala is another process, which needs this machine as well.

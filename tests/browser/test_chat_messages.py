@@ -194,8 +194,10 @@ def test_the_help_card_comes_when_the_page_cannot_connect(
         expect(page.locator(".card")).to_contain_text("Here: 555")
 
 
-def test_the_help_card_comes_when_the_phone_is_offline(browser: Browser, echo: Echo) -> None:
+def test_the_help_card_comes_as_soon_as_the_phone_says_it_is_offline(
+    browser: Browser, echo: Echo
+) -> None:
     with phone(browser) as context:
         page = opened(context, echo)
-        context.set_offline(True)
+        page.evaluate("dispatchEvent(new Event('offline'))")
         expect(page.locator(".card")).to_contain_text("Here: 555")
