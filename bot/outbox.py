@@ -77,10 +77,14 @@ class Outbox:
             task.cancel()
 
     async def start(self) -> int:
-        """Begin what is due, a task a conversation; how many were begun."""
-        started = 0
+        """Begin what is due, a task a conversation; how many were begun.
+
+        What was under way before the look is left for the next one: it may have been settled
+        while the store was read, and would go out twice.
+        """
+        started, before = 0, set(self._busy)
         for bundle in await self.store.due(self.channels, self.clock(), BATCH):
-            if bundle.conversation not in self._busy:
+            if bundle.conversation not in before:
                 task = asyncio.create_task(self._carry_out(bundle))
                 self._busy[bundle.conversation] = task
                 started += 1

@@ -238,3 +238,12 @@ def test_what_was_accepted_before_closing_is_written(tmp_path: Path) -> None:
             assert len((await the_claim(again)).waiting) == 80
 
     asyncio.run(story())
+
+
+def test_no_cursor_leaves_the_writing_thread(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        select = "select 1"
+        assert await store._engine.write(lambda db: db.execute(select)) is None
+        assert await store._engine.write(lambda db: db.execute(select).fetchone()) == (1,)
+
+    play(tmp_path, story)

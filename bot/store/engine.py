@@ -163,6 +163,8 @@ def _attempt(db: Connection, order: _Order) -> _Outcome:
     db.execute("savepoint job")
     try:
         result = order.job(db)
+        if isinstance(result, sqlite3.Cursor):  # it must not be touched in another thread
+            result = None
     except Exception as error:
         if not db.in_transaction:  # a full disk ends the whole transaction
             raise sqlite3.OperationalError("the transaction was lost") from error

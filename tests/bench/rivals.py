@@ -8,10 +8,13 @@ so that the file also runs where Sala is not installed.
 import asyncio
 import hmac
 import json
+import subprocess
 import sys
+import tempfile
+import venv
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 SECRET = "the channel's secret"
@@ -102,8 +105,7 @@ def line_bubble(port: int, api: str) -> None:
     def face(said: str) -> Any:
         node, words = after.get(said, after["ask.phone=own"])
         choices = tuple(
-            Choice(texts.say(one.label, "en"), f"{node}={one.value}")
-            for one in TABLE[node].options  # type: ignore[index, union-attr]
+            Choice(texts.say(one.label, "en"), f"{node}={one.value}") for one in TABLE[node].options
         )
         message = Message(
             EffectId(said), texts.say(words, "en"), texts.say("preview", "en"), choices
@@ -163,6 +165,23 @@ def aiogram_echo(port: int, api: str) -> None:
     web.run_app(app, host=HOST, port=port, print=None, access_log=None)
 
 
+@contextmanager
+def aiogram_python() -> Iterator[str | None]:
+    """A Python with aiogram, in a temporary environment of its own; None when it cannot be had."""
+    with tempfile.TemporaryDirectory(prefix="sala-bench-aiogram-") as folder:
+        venv.create(folder, with_pip=True)
+        python = f"{folder}/bin/python"
+        wanted = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
+                  "--timeout", "5", "--retries", "0", "aiogram>=3.31,<4"]  # fmt: skip
+        try:
+            done = subprocess.run(wanted, capture_output=True, text=True, timeout=90, check=False)
+            reason = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["?"])[-1]
+        except subprocess.TimeoutExpired:
+            reason = "pip took too long"
+        print("aiogram:", reason or "installed into a temporary environment, not into Sala's")
+        yield None if reason else python
+
+
 # ---------------------------------------------------------------- Sala
 
 
@@ -177,7 +196,7 @@ def sala_unpaced(port: int, api: str) -> None:
     """`sala run` that does not wait for Telegram's pace (25 messages a second)."""
     from bot.channels import telegram_pace
 
-    telegram_pace.CHAT = telegram_pace.ALL = 0.0  # type: ignore[misc]
+    telegram_pace.CHAT = telegram_pace.ALL = 0.0
     sala(port, api)
 
 
@@ -194,8 +213,8 @@ def sala_ack(port: int, api: str) -> None:
     def patient(self: Any, api: Any, clock: Any, texts: Any, liff: str = "") -> None:
         begin(self, api, clock, texts, liff, patience=3600)
 
-    Worker.run = rest  # type: ignore[method-assign]
-    LineChannel.__init__ = patient  # type: ignore[method-assign]
+    Worker.run = rest
+    LineChannel.__init__ = patient
     sala(port, api)
 
 

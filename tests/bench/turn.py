@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rivals import LINE_TOKEN, SECRET, TELEGRAM_TOKEN
+from rivals import LINE_TOKEN, SECRET, TELEGRAM_TOKEN, aiogram_python
 
 RIVALS = Path(__file__).with_name("rivals.py")
 PEOPLE = 32
@@ -144,13 +143,10 @@ def line_tap(person: int, choice: str | None) -> Post:
 def telegram_tap(person: int, choice: str | None) -> Post:
     if choice is None:
         return telegram_text(person, "/start")
-    message = _message(person) | {"from": _BOT, "text": "?"}
-    query = {
-        "id": str(person),
-        "from": _message(person)["from"],
-        "chat_instance": "1",
-        "data": choice,
-    }
+    message = _message(person)
+    sender = message["from"]
+    message = message | {"from": _BOT, "text": "?"}
+    query = {"id": str(person), "from": sender, "chat_instance": "1", "data": choice}
     return _update(person, {"callback_query": query | {"message": message}})
 
 
@@ -288,23 +284,6 @@ def _secret(keys: Path) -> str:
     from bot.vault import load_or_make
 
     return telegram_secret(load_or_make(keys)[0])
-
-
-@contextmanager
-def aiogram_python() -> Iterator[str | None]:
-    """A Python with aiogram, in a temporary environment of its own; None when it cannot be had."""
-    with tempfile.TemporaryDirectory(prefix="sala-bench-aiogram-") as folder:
-        venv.create(folder, with_pip=True)
-        python = f"{folder}/bin/python"
-        wanted = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                  "--timeout", "5", "--retries", "0", "aiogram>=3.31,<4"]  # fmt: skip
-        try:
-            done = subprocess.run(wanted, capture_output=True, text=True, timeout=90, check=False)
-            reason = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["?"])[-1]
-        except subprocess.TimeoutExpired:
-            reason = "pip took too long"
-        print("aiogram:", reason or "installed into a temporary environment, not into Sala's")
-        yield None if reason else python
 
 
 # ---------------------------------------------------------------- measuring

@@ -1,0 +1,48 @@
+"""What goes out goes out once, however reading and sending fall together."""
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+
+from bot.conversation.model import Opened
+from bot.store import Bundle
+from bot.store.sqlite import SqliteStore
+from tests.talking import DAY, VAULT, Talk, play
+
+
+class LateReader(SqliteStore):
+    """A store whose reading takes so long that what was under way is finished meanwhile."""
+
+    under_way: asyncio.Event
+    finish: asyncio.Task[None] | None = None
+
+    async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
+        found = await super().due(channels, now, limit)
+        if self.finish:
+            self.under_way.set()
+            await self.finish
+        return found
+
+
+def test_what_is_settled_while_the_store_is_read_does_not_go_out_again(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        store = LateReader.open(tmp_path / "late.db", VAULT, lambda: DAY)
+        store.under_way = asyncio.Event()
+
+        async def wait() -> None:
+            await store.under_way.wait()
+
+        talk.door.during = wait
+        await talk.store.close()
+        talk.store = store
+        talk.restart()
+        await talk.arrives(Opened(DAY, "en"))
+        await talk.worker.turns()
+        assert await talk.worker.outbox.start() == 1
+        store.finish = asyncio.create_task(talk.worker.outbox.finish())
+        assert await talk.worker.outbox.start() == 0
+        ids = [message.id for message in talk.door.sent]
+        assert len(ids) == len(set(ids)) == 2
+
+    play(tmp_path, story)
