@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,6 +45,7 @@ class Sala:
     vault: Vault
     texts: Texts
     store: SqliteStore
+    clock: Callable[[], datetime] = now
 
     def voice(self) -> Voice:
         """Effects in words."""
@@ -62,7 +63,7 @@ class Sala:
             vault=self.vault,
             texts=self.texts,
             channels={channel.name: channel for channel in channels},
-            clock=now,
+            clock=self.clock,
             zone=self.settings.zone,
         )
 
@@ -81,16 +82,16 @@ class Sala:
 
     def ground(self) -> Ground:
         """What the chat apps' doors stand on."""
-        return Ground(self.settings, self.texts, self.store, self.vault, now, self.renew)
+        return Ground(self.settings, self.texts, self.store, self.vault, self.clock, self.renew)
 
     async def renew(self, conversation: ConversationId, language: Language) -> str | None:
         """A fresh token in place of the conversation's open mini-app ticket, if it has one."""
         token = f"{language}-{self.vault.randoms(16).hex()}"
-        ticket = await self.store.renew(conversation, self.ticket_digest(token), now())
+        ticket = await self.store.renew(conversation, self.ticket_digest(token), self.clock())
         return token if ticket else None
 
     def _help_card(self, language: Language) -> list[str]:
-        lines = HelpLines(self.texts, language, None, now().date())
+        lines = HelpLines(self.texts, language, None, self.clock().date())
         return list(lines.emergency_numbers().lines)
 
     def site(self) -> Starlette:
@@ -102,7 +103,7 @@ class Sala:
             channel=channel,
             receive=self.store.receive,
             conversation_of=partial(self.conversation, channel.name),
-            clock=now,
+            clock=self.clock,
             wake=worker.wake,
             texts=self.texts,
             public_url=self.settings.public_url,
@@ -113,13 +114,13 @@ class Sala:
         app = MiniApp(
             registry=self.store,
             ticket_digest=self.ticket_digest,
-            clock=now,
+            clock=self.clock,
             texts=self.texts,
             public_url=self.settings.public_url,
             exit_url=self.settings.exit_url,
         )
         routes = [route for one in opened for route in one.routes(worker.wake)]
-        desk = Desk(self.store, now, worker.wake)
+        desk = Desk(self.store, self.clock, worker.wake)
         health = web.Health(worker.works, self.store.parked)
         site = web.site(door, app, desk, _working(worker, opened), health, routes)
         site.state.close_streams = channel.close
@@ -127,16 +128,16 @@ class Sala:
 
 
 @asynccontextmanager
-async def open_sala(settings: Settings) -> AsyncIterator[Sala]:
+async def open_sala(settings: Settings, clock: Callable[[], datetime] = now) -> AsyncIterator[Sala]:
     """Keys, texts and the migrated database; closed at the end."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     vault, made = load_or_make(settings.key_file)
     if made:
         log("keys_made")
     months = settings.retention_months
-    store = SqliteStore.open(settings.database, vault, retention_months=months)
+    store = SqliteStore.open(settings.database, vault, clock, retention_months=months)
     try:
-        yield Sala(settings, vault, load_texts(), store)
+        yield Sala(settings, vault, load_texts(), store, clock)
     finally:
         await store.close()
 

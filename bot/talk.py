@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from bot.app import Sala, now
+from bot.app import Sala
 from bot.cases.hashes import Item
 from bot.channels.terminal import MAX_LINE, TerminalChannel, address, files_in
 from bot.conversation.codec import encode_inbound
@@ -27,7 +27,7 @@ async def talk(
 ) -> None:
     """Talk until the lines end. Each run is a conversation of its own."""
     terminal = _Terminal(sala, language or "en", write)
-    await terminal.hear(Opened(now(), language))
+    await terminal.hear(Opened(sala.clock(), language))
     for line in lines:
         said = line.strip().encode("utf-8", "replace").decode()  # bytes that are no text
         write(PROMPT + said[:200])
@@ -50,9 +50,9 @@ class _Terminal:
         if paths is not None:
             await self.hash(paths)
         elif len(line) > MAX_LINE:
-            await self.hear(TooLong(now()))
+            await self.hear(TooLong(self.sala.clock()))
         elif line:
-            await self.hear(Typed(now(), line))
+            await self.hear(Typed(self.sala.clock(), line))
 
     async def hear(self, event: Inbound) -> None:
         """Keep an event and work until everything is answered."""
@@ -63,7 +63,7 @@ class _Terminal:
                 conversation=self.conversation,
                 address=address(),
                 body=encode_inbound(event),
-                at=now(),
+                at=self.sala.clock(),
             )
         )
         await self.worker.drain()
@@ -98,7 +98,7 @@ class _Terminal:
     async def _register(self, items: list[Item]) -> None:
         digest = self.sala.ticket_digest(self.channel.ticket or "")
         try:
-            made = await self.sala.store.register(digest, items, now())
+            made = await self.sala.store.register(digest, items, self.sala.clock())
         except TicketRefused as refused:
             self.say(f"terminal.{refused.reason}")
         except TooManyImages:
