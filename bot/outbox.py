@@ -128,7 +128,7 @@ class Outbox:
 
     async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> bool:
         """Whether these went out; they are settled then, and tried again later otherwise."""
-        pending = [one for one, _ in sends]
+        pending, began = [one for one, _ in sends], self.clock()
         ids = [one.id for one in pending]
         try:
             messages = await self._messages(bundle, sends)
@@ -137,7 +137,7 @@ class Outbox:
         except Exception as error:  # the loop must outlive any one message
             sent = error.sent if isinstance(error, SendError) else 0
             await self.store.settle(bundle.conversation, ids[:sent])
-            await self._failed(bundle, pending[sent:], error)
+            await self._failed(bundle, pending[sent:], error, began)
             return False
         await self.store.settle(bundle.conversation, ids)
         return True
@@ -158,13 +158,19 @@ class Outbox:
             await self.store.attempt(bundle.conversation, [one.id for one in pending], way)
         return way
 
-    async def _failed(self, bundle: Bundle, pending: Sequence[Pending], error: Exception) -> None:
+    async def _failed(
+        self,
+        bundle: Bundle,
+        pending: Sequence[Pending],
+        error: Exception,
+        began: datetime | None = None,
+    ) -> None:
         ids = [one.id for one in pending]
         log("send_failed", channel=bundle.channel, attempt=pending[0].attempt, **where(error))
         if isinstance(error, Unreachable):
             await self.store.forget_address(bundle.conversation)
         elif isinstance(error, TryAgain):
-            await self.store.retry(bundle.conversation, ids, error.again_at)
+            await self.store.retry(bundle.conversation, ids, error.again_at, began)
         else:
             wait = min(FIRST_RETRY * 2 ** pending[0].attempt, LONGEST_RETRY)
             await self.store.retry(bundle.conversation, ids, self.clock() + wait)

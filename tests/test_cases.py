@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.cases import hashes
 from bot.cases.eligibility import IMAGE_AGES, IMAGES, LIST_OF, WHO, route
 from bot.cases.hashes import BadSubmission, Hash, Item, parse_items
-from bot.cases.number import find_number, find_pin, make_number, make_pin, read_number
+from bot.cases.number import find_number, find_pin, make_number, make_pin, read_number, without_keys
 from bot.cases.status import Claim, Feedback, Told, fold
 
 T0 = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -102,6 +102,7 @@ def test_number_and_pin_are_found_in_a_sentence():
     assert find_number(f"abc def ghj or {number}") == number
     assert find_pin(said) == "482913"
     assert find_pin("call 0812345678") is None
+    assert without_keys(said).split() == ["my", "code", "is", ",", "pin", "thanks"]
     assert find_number("nothing here") is None
 
 

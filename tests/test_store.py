@@ -344,3 +344,16 @@ def test_messages_tried_together_come_back_with_their_way(tmp_path: Path) -> Non
         assert [one.way for one in bundle.effects] == [None, None, None]
 
     play(tmp_path, story)
+
+
+@pytest.mark.parametrize(("came", "free"), [(1, True), (-1, False)])
+def test_what_came_while_a_message_was_tried_releases_it(
+    tmp_path: Path, came: int, free: bool
+) -> None:
+    async def story(store: SqliteStore) -> None:
+        began = NOW - timedelta(seconds=came)
+        await answered(store, "1", effect("a"))
+        await store.retry(ANN, [EffectId("a")], None, began)
+        assert bool(await due_ids(store)) is free
+
+    play(tmp_path, story)

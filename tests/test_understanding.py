@@ -366,3 +366,10 @@ def test_a_bare_wish_to_have_it_gone_is_the_delete_command(name: str, text: str)
 def test_under_18_is_heard_without_a_plain_number(whose: str) -> None:
     heard = {text: getattr(understand(text), whose) for _, text in walked(whose)}
     assert heard == {text: int(age) or None for age, text in walked(whose)}
+
+
+@pytest.mark.parametrize("number", ["TWR-2YY-69Y", "PHN-AXE-5TB"])
+def test_the_letters_of_a_case_number_mean_nothing(number):
+    said = understand(f"{number} 482913", "th")
+    assert said.case == CaseKeys(number, "482913")
+    assert (said.language, said.intent, said.alarm) == ("th", None, None)

@@ -61,6 +61,11 @@ def find_pin(text: str) -> str | None:
     return found.group() if found else None
 
 
+def without_keys(text: str) -> str:
+    """The words beside case number and PIN, whose letters mean nothing."""
+    return _PIN.sub(" ", _SHAPE.sub(_but_numbers, text))
+
+
 def _but_numbers(shaped: re.Match[str]) -> str:
     return " " if read_number(shaped.group()) else shaped.group()
 

@@ -164,10 +164,15 @@ class Store(Protocol):
         ...
 
     async def retry(
-        self, conversation: ConversationId, ids: Sequence[EffectId], at: datetime | None
+        self,
+        conversation: ConversationId,
+        ids: Sequence[EffectId],
+        at: datetime | None,
+        since: datetime | None = None,
     ) -> None:
         """These failed: once more at a time and in the same way, or (None) held until the next
-        inbound event; what is held surely did not go out, so its way is forgotten."""
+        inbound event; what is held surely did not go out, so its way is forgotten. An event that
+        came after `since`, when the try began, is that next one already."""
         ...
 
     async def forget_address(self, conversation: ConversationId) -> None:

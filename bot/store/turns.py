@@ -70,7 +70,9 @@ _PLAN = """insert into outbox(id, conversation, due_at, body, said)
   from conversation where id = :conversation and (address is not null or not :said)
   on conflict(conversation, id) do nothing"""
 _SETTLE = "delete from outbox where conversation = ? and id = ?"
-_RETRY = """update outbox set attempt = attempt + 1, due_at = :at, way = iif(:at is null, null, way)
+_RETRY = """update outbox set attempt = attempt + 1, way = iif(:at is null, null, way),
+  due_at = iif(:at is null
+    and :since < (select active_at from conversation where id = :conversation), 0, :at)
   where conversation = :conversation and id = :id"""
 _ATTEMPT = "update outbox set way = ? where conversation = ? and id = ?"
 _FORGET = "update conversation set address = null where id = ?"
@@ -213,11 +215,17 @@ class Turns(Part):
         await self._engine.write(lambda db: db.executemany(_ATTEMPT, rows))
 
     async def retry(
-        self, conversation: ConversationId, ids: Sequence[EffectId], at: datetime | None
+        self,
+        conversation: ConversationId,
+        ids: Sequence[EffectId],
+        at: datetime | None,
+        since: datetime | None = None,
     ) -> None:
-        """Once more at a time, or (None) held until the next inbound event."""
+        """Once more at a time, or (None) held until the next inbound event after `since`."""
         due_at = None if at is None else micros(at)
-        rows = [{"at": due_at, "conversation": conversation, "id": id} for id in ids]
+        began = None if since is None else micros(since)
+        same = {"at": due_at, "since": began, "conversation": conversation}
+        rows = [same | {"id": id} for id in ids]
         await self._change(conversation, lambda db: db.executemany(_RETRY, rows))
 
     async def forget_address(self, conversation: ConversationId) -> None:

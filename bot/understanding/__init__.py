@@ -6,7 +6,7 @@ small rule set. Everything it knows is in data/*.toml, read when this module is 
 
 from typing import Final
 
-from bot.cases.number import find_number, find_pin
+from bot.cases.number import find_number, find_pin, without_keys
 from bot.conversation.model import AlarmSign, CaseKeys, Intent, Language, Meaning
 from bot.understanding.ages import Ages, ages
 from bot.understanding.alarms import signs
@@ -37,6 +37,8 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     current year (CE); without it years of birth are not read, for this function has no clock.
     """
     cleaned = clean(text)
+    keys = _case(cleaned)
+    cleaned = without_keys(cleaned) if keys else cleaned
     message = forms(cleaned)
     said = ages(message, year)
     danger = signs(message)
@@ -55,7 +57,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         own_age=said.own,
         their_age=said.their,
         image_age=said.image,
-        case=_case(cleaned),
+        case=keys,
         named_language=named_language(message),
         feeling=feeling(message),
     )
