@@ -18,6 +18,7 @@ from bot.conversation.model import LANGUAGES, Language
 from bot.exchange.partner_name import read_name
 from bot.hashing.image import ImageError, hash_file
 from bot.log import log, quieten
+from bot.operating import commands
 from bot.settings import Settings, SettingsError, read_settings
 from bot.store import StoreError
 from bot.vault import VaultError, load_or_make
@@ -169,6 +170,10 @@ def _listening(settings: Settings) -> socket:
         raise click.ClickException(
             f"Cannot listen on {place}: {reason}. Stop what uses it, or set SALA_PORT."
         ) from None
+
+
+for _command in commands:
+    main.add_command(_command)
 
 
 async def _serve(sala: Sala) -> None:
