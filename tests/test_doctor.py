@@ -380,7 +380,7 @@ def trouble(**trouble: Any) -> Callable[[OperatedTelegram], None]:
         (webhook(), "not set"),
         (webhook(url="https://old.example/telegram"), "old.example"),
         (webhook(url=f"{HOME}/telegram", allowed_updates=["message"]), "other updates"),
-        (trouble(last_error_date=ago(5), last_error_message="403 Forbidden"), "5 minutes ago: 403"),
+        (trouble(last_error_date=ago(5), last_error_message="403 Forbidden"), "minutes ago: 403"),
         (trouble(pending_update_count=101), "101 updates wait"),
         (lambda telegram: telegram.told.pop(("Commands", "th")), "commands are not ours in: th"),
         (lambda telegram: telegram.told.pop(("Commands", "")), "not ours in: others"),
