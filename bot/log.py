@@ -36,7 +36,7 @@ def log(event: Event, **fields: int | str) -> None:
     """Write one event. `error` is a class name, `where` a file and line of this package."""
     if not fields.keys() <= FIELDS:
         raise ValueError("a field outside the allow-list")
-    print(json.dumps({"at": int(time.time()), "event": event, **fields}), file=sys.stderr)  # noqa: T201
+    print(json.dumps({"at": int(time.time()), "event": event, **fields}), file=sys.stderr)  # noqa: T201  # the log itself
 
 
 def where(error: BaseException) -> dict[str, int | str]:

@@ -67,10 +67,10 @@ class OperatedTelegram(TelegramApi):
     herself: dict[str, Any] = field(default_factory=lambda: HERSELF | {"username": "sala_bot"})
     trouble: dict[str, Any] = field(default_factory=dict)
 
-    async def _getMe(self) -> Any:  # noqa: N802
+    async def _getMe(self) -> Any:  # noqa: N802  # the API's name
         return _judged("User", self.herself)
 
-    async def _getWebhookInfo(self) -> Any:  # noqa: N802
+    async def _getWebhookInfo(self) -> Any:  # noqa: N802  # the API's name
         known = self.webhook or {}
         info = {"url": known.get("url", ""), "has_custom_certificate": False}
         info |= {"pending_update_count": 0}
