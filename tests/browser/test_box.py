@@ -194,10 +194,10 @@ def test_when_no_file_comes_the_page_tells_of_another_browser_and_can_be_opened_
     expect(here.page.locator("#stuck")).to_be_hidden()
     here.page.frames[1].evaluate("parent.postMessage({ type: 'stuck' }, '*')")
     expect(here.page.locator("#stuck")).to_contain_text("Open in browser")
-    assert here.page.url == f"{site.url}/app#{ticket}"
+    expect(here.page).to_have_url(f"{site.url}/app#{ticket}")
     here.choose(encoded(photo(600, 500, 21)))
     expect(here.page.locator("#stuck")).to_be_hidden()
-    assert here.page.url == f"{site.url}/app"
+    expect(here.page).to_have_url(f"{site.url}/app")
 
 
 @pytest.mark.parametrize(
