@@ -1,0 +1,51 @@
+"""The part of the vocabulary that is about a picture in the chat (C16): what is noted of it, that
+it is awaited, that it is to be taken, and that it was not."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Problem = Literal["gone", "size", "kind", "plain", "full", "busy"]
+"""Why a picture gave no hashes: not there (any more) · too large · no picture that can be read ·
+too plain to be found · the case is full · it cannot be done now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """By what a picture could be fetched, its size in bytes where that is known, and when the
+    platform says it was sent. Noted only where the transient path is open (C16)."""
+
+    file: str = field(repr=False)
+    sent_at: datetime
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Pictures that the person agreed to send into the chat: asked for at `since`, until a time, so
+    many more. `ref` is the message of the one that is being taken now."""
+
+    since: datetime
+    until: datetime
+    left: int
+    ref: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Take this one picture, which was asked for and agreed to (C16): fetched into memory, hashed
+    in the jail, registered for the adults' list; the message then leaves the chat, where the
+    platform allows it. Comes back as `Hashed` or `NotTaken`."""
+
+    ref: str = field(repr=False)
+    file: str = field(repr=False)
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """Nothing was registered of a picture that was to be taken; nothing of it is kept."""
+
+    at: datetime
+    ref: str = field(repr=False)
+    problem: Problem

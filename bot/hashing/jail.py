@@ -1,0 +1,171 @@
+"""The jail: a picture's bytes go into a locked process of its own, only hashes come out (C16).
+
+Nothing is decoded in the bot's own process, and what comes out is read as a stranger's post.
+
+JailError > Refused (no hashes of this picture; `problem` says why), Broken (no working jail)
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import struct
+import sys
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from bot.cases.hashes import MAX_BODY, BadSubmission, Item, parse_items
+from bot.conversation.picture import Problem
+from bot.hashing.walls import NO_WALLS
+
+PRISONER: Final = ("-I", "-B", "-m", "bot.hashing.locked")
+ATTEMPTS: Final = ("open", "connect", "fork", "signal", "run")
+WITHIN: Final = 30.0
+"""Seconds from start to answer, decoders loaded and all."""
+AT_ONCE: Final = 1
+"""Pictures open at the same time: the rest of a small server's memory is for the bot."""
+_WHY: Final = {NO_WALLS: "the system has no libseccomp2, or its kernel refuses seccomp"}
+_PROBLEMS: Final[tuple[Problem, ...]] = ("size", "kind", "plain")
+_ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+class JailError(Exception):
+    """The jail's error tree. Never carries anything of the picture."""
+
+
+class Refused(JailError):
+    """No hashes can be made of this picture."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem: Problem = problem
+
+
+class Broken(JailError):
+    """This machine has no working jail; the text says what failed."""
+
+
+class Jail:
+    """Hashes pictures, each in a process that is locked before it gets the first byte."""
+
+    def __init__(self, within: float = WITHIN, prisoner: Sequence[str] = PRISONER) -> None:
+        self._within = within
+        self._prisoner = tuple(prisoner)
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def hash(self, picture: bytes) -> Item:
+        """The picture's hashes, as the mini-app makes them. Refused, or Broken."""
+        async with self._places:
+            ended, said = await self._run(picture)
+        if ended < 0:  # the picture killed the decoder, took it over, or kept it too long
+            raise Refused("kind")
+        if ended != 0:
+            raise Broken(_WHY.get(ended, f"the process ended with {ended}"))
+        return _item(said)
+
+    async def prove(self) -> None:
+        """Broken unless a picture gets its right hashes and no attempt to get out is survived."""
+        picture = _test_picture()
+        try:
+            item = await self.hash(picture)
+        except Refused as refused:
+            raise Broken(f"a good picture was refused: {refused.problem}") from None
+        digest = hashlib.sha256(picture).hexdigest()
+        if digest not in {one.value for one in item.hashes}:
+            raise Broken("the hashes of a picture were wrong")
+        for attempt in ATTEMPTS:
+            ended, _ = await self._run(b"", attempt)
+            if ended != -signal.SIGSYS:
+                raise Broken(f"the attempt to {attempt} was survived")
+
+    async def _run(self, picture: bytes, *attempt: str) -> tuple[int, bytes]:
+        """How the prisoner ended, and what it said until then, at most a post's length."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self._prisoner,
+                *attempt,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                cwd="/",
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Broken(type(error).__name__) from None
+        try:
+            async with asyncio.timeout(self._within):
+                _, said = await asyncio.gather(_feed(process, picture), _listen(process))
+                return await process.wait(), said
+        except TimeoutError:
+            return -signal.SIGKILL, b""
+        finally:
+            await _end(process)
+
+
+async def _feed(process: asyncio.subprocess.Process, picture: bytes) -> None:
+    assert process.stdin  # noqa: S101  # asked for above
+    with suppress(BrokenPipeError, ConnectionResetError):  # it ended first; how is seen elsewhere
+        process.stdin.write(picture)
+        await process.stdin.drain()
+        process.stdin.close()
+        await process.stdin.wait_closed()
+
+
+async def _listen(process: asyncio.subprocess.Process) -> bytes:
+    """All it says; one that says too much is cut off, and its answer is none."""
+    assert process.stdout  # noqa: S101  # asked for above
+    said = bytearray()
+    while part := await process.stdout.read(MAX_BODY):
+        said += part
+        if len(said) > MAX_BODY:
+            _kill(process)
+            return b""
+    return bytes(said)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Nothing of it is left, whatever happened."""
+    _kill(process)
+    await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _item(said: bytes) -> Item:
+    """One picture's hashes in the form of a post, and no other: the prisoner may be taken over."""
+    try:
+        match json.loads(said):
+            case {"item": dict(posted), **rest} if not rest:
+                (item,) = parse_items([posted])
+            case {"refused": problem, **rest} if not rest and problem in _PROBLEMS:
+                raise Refused(problem)
+            case _:
+                raise Refused("kind")
+    except (ValueError, RecursionError, BadSubmission):
+        raise Refused("kind") from None
+    if item.media != "image":
+        raise Refused("kind")
+    return item
+
+
+def _test_picture() -> bytes:
+    """A PNG with detail, made without a decoder: 64 rows of 64 grey values."""
+    rows = (hashlib.shake_128(bytes([row // 8])).digest(8) for row in range(64))
+    lines = b"".join(b"\0" + bytes(grey for grey in row for _ in range(8)) for row in rows)
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )
