@@ -45,6 +45,8 @@ FIELDS: Final = {
     "show.status.looking": {"partner"},
     "show.status.not_blocked": {"partner"},
     "show.status.shared": {"partner"},
+    "take.added": {"images"},
+    "take.made": {"number", "images"},
 }
 
 NEVER: Final[dict[Language, tuple[str, ...]]] = {

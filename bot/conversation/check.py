@@ -12,6 +12,7 @@ from typing import Final, get_args
 from bot.conversation.flows import TABLE
 from bot.conversation.hearing import ANSWERS, PLACES
 from bot.conversation.model import Button, NodeId, Purpose
+from bot.conversation.picture import Problem
 from bot.conversation.rules import ACTS, CONDITIONS, RULES
 from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Node, Table, Tell
 from bot.conversation.walk import HOME, START
@@ -27,6 +28,7 @@ ENTRANCES: Final = (
         "firstaid", "help", "ask.delete", "ask.language", "people", "status", "withdraw", "tell",
         "self_harm", "danger", "bland", "bland.danger", "ask.talk_now", "ask.safe", "ask.how",
         "news", "case.made", "case.wrong", "withdrawn", "erased", "ask.pin", "status.show",
+        "take.late", "take.made", "take.added", "case.added",
     )),
 )  # fmt: skip
 """Where the engine enters the table by itself, not by an option."""
@@ -34,6 +36,7 @@ ENTRANCES: Final = (
 SPOKEN: Final = (
     "media", "too_long", "case.wait", "stopped", "not_understood", "not_understood.again",
     "young.lines", "offer.language", "ack", "minor.noted", "feeling.distress", "feeling.what_now",
+    "take.seen", "take.early", "take.one", *(f"take.{problem}" for problem in get_args(Problem)),
 )  # fmt: skip
 """Texts the engine says outside the table."""
 

@@ -5,7 +5,6 @@ state and event give the same effects.
 """
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Final, assert_never
 
 from bot.conversation.flows import TABLE
@@ -25,7 +24,6 @@ from bot.conversation.model import (
     News,
     NodeId,
     Opened,
-    Remove,
     Said,
     Send,
     Speak,
@@ -35,11 +33,12 @@ from bot.conversation.model import (
     Withdraw,
 )
 from bot.conversation.moves import awake, pick, repeat, talk_now
+from bot.conversation.picture import NotTaken
+from bot.conversation.sent import guarded, made, not_taken, refused, sent, taken_back
 from bot.conversation.table import Ask, Line
 from bot.conversation.walk import HOME, START, Step, enter, question, send
 from bot.conversation.words import said
 
-CASE_MADE: Final = NodeId("case.made")
 UNSENT: Final = 8
 """How many messages taken back are remembered, for those that arrive late."""
 
@@ -47,6 +46,7 @@ UNSENT: Final = 8
 def step(state: State, event: Event) -> Step:
     """The turn that this event makes."""
     done = _step(state, event)
+    done = Step(guarded(done.state), done.effects)
     more: list[Effect] = []
     if done.state.minor and not state.minor:
         more += [Lower(), DropTickets()]
@@ -55,7 +55,7 @@ def step(state: State, event: Event) -> Step:
     return Step(done.state, (*done.effects, *more))
 
 
-def _step(state: State, event: Event) -> Step:  # noqa: PLR0911  # one line an event
+def _step(state: State, event: Event) -> Step:  # noqa: PLR0911, PLR0912  # a line an event
     match event:
         case Said():
             return said(state, event)
@@ -64,13 +64,16 @@ def _step(state: State, event: Event) -> Step:  # noqa: PLR0911  # one line an e
         case Opened():
             return _opened(state, event)
         case Media():
-            return _media(awake(state), event)
+            return sent(awake(state), event)
         case Unsent():
+            state = taken_back(state, event.ref)
             return Step(replace(state, unsent=(*state.unsent, event.ref)[-UNSENT:]))
         case TooLong():
-            return _refused(awake(state), "too_long", event.at)
+            return refused(awake(state), "too_long", event.at)
         case Hashed():
             return _hashed(state, event)
+        case NotTaken():
+            return not_taken(state, event)
         case CaseChecked():
             return _checked(state, event)
         case News():
@@ -83,7 +86,7 @@ def _step(state: State, event: Event) -> Step:  # noqa: PLR0911  # one line an e
             assert_never(event)
 
 
-# ---------------------------------------------------------------- opened, chose, sent
+# ---------------------------------------------------------------- opened, chose
 
 
 def _opened(state: State, event: Opened) -> Step:
@@ -104,27 +107,17 @@ def _chose(state: State, event: Chose) -> Step:
     return pick(replace(state, silent=False), node, option, event.at)
 
 
-def _media(state: State, event: Media) -> Step:
-    """Never fetched: removed where that is possible, and answered once an album."""
-    remove = (Remove(event.ref),) if event.ref else ()
-    if event.album and event.album == state.album:
-        return Step(state, remove)
-    done = _refused(replace(state, album=event.album), "media", event.at)
-    return Step(done.state, (*remove, *done.effects))
-
-
-def _refused(state: State, words: str, at: datetime) -> Step:
-    return talk_now(state, at) if state.silent else repeat(state, at, send(state, Line(words)))
-
-
 # ---------------------------------------------------------------- the case speaks
 
 
 def _hashed(state: State, event: Hashed) -> Step:
-    state = replace(state, number=event.number, images=event.images, node=HOME, resume=None)
+    keyless, place = made(state, event)
+    taken = state.awaited and replace(state.awaited, ref=None)
+    state = replace(state, number=event.number, images=event.images, keyless=keyless)
+    state = replace(state, awaited=taken, node=HOME, resume=None)
     if state.silent:
-        return Step(replace(state, resume=CASE_MADE))
-    return enter(awake(state), CASE_MADE, event.at)
+        return Step(replace(state, resume=place))
+    return enter(awake(state), place, event.at)
 
 
 def _checked(state: State, event: CaseChecked) -> Step:
@@ -136,6 +129,7 @@ def _checked(state: State, event: CaseChecked) -> Step:
             return Step(state, (send(state, waiting),))
         return enter(state, NodeId("case.wrong"), event.at)
     state = replace(state, number=event.number, checking=None, leaving=event.leaving)
+    state = replace(state, keyless=False)
     if event.purpose == "status":
         return enter(state, NodeId("status.show"), event.at)
     erase = event.purpose == "erase"

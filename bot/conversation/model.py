@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Literal, NewType, get_args
 
 from bot.cases.eligibility import List
+from bot.conversation.picture import Awaited, Content, Fetch, NotTaken
 
 NodeId = NewType("NodeId", str)
 MessageId = NewType("MessageId", str)
@@ -123,6 +124,7 @@ class Media:
     kind: Literal["image", "video", "file", "voice", "sticker", "location"]
     ref: str | None = field(default=None, repr=False)
     album: str | None = field(default=None, repr=False)
+    content: Content | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,13 @@ class TooLong:
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """The mini-app posted hashes and a case was opened (or grew) for them."""
+    """Hashes were registered and a case was opened (or grew) for them: posted by the mini-app, or
+    (`here`) made of a picture sent into the chat."""
 
     at: datetime
     number: str
     images: int
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,10 @@ class Gone:
     at: datetime
 
 
-Event = Said | Opened | Chose | Media | Unsent | TooLong | Hashed | CaseChecked | News | Due | Gone
+Event = (
+    Said | Opened | Chose | Media | Unsent | TooLong | Hashed | NotTaken | CaseChecked | News | Due
+    | Gone
+)  # fmt: skip
 Inbound = Typed | Event
 
 # ---------------------------------------------------------------- what is to be done
@@ -321,6 +328,7 @@ Effect = (
     | Follow
     | Lower
     | DropTickets
+    | Fetch
     | Remove
     | Speak
     | SetTimer
@@ -355,12 +363,19 @@ class State:
     soft_asked: bool = False
     number: str | None = None
     images: int = 0
+    keyless: bool = False
+    """The case has no PIN: only this chat leads to it."""
     checking: CaseKeys | None = None
     purpose: Purpose | None = None
     leaving: bool = False
     news: bool = False
     unsent: tuple[str, ...] = ()
     album: str | None = None
+    takes: bool = False
+    """Whether this door may take a picture at all; the shell says so anew at every turn."""
+    troubled: bool = False
+    """The mini-app did not work on this phone."""
+    awaited: Awaited | None = None
 
     @property
     def speaks(self) -> Language:

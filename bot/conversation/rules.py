@@ -19,8 +19,12 @@ from bot.conversation.model import (
     State,
     Withdraw,
 )
+from bot.conversation.picture import Awaited
 
 AFTERCARE_AFTER: Final = timedelta(days=3)
+AWAITED_FOR: Final = timedelta(minutes=10)
+MOST_PICTURES: Final = 3
+"""How long, and how many, pictures are awaited in the chat after the person agreed (C16)."""
 
 Rule = Callable[[State], str]
 Act = Callable[[State, datetime], tuple[State, tuple[Effect, ...]]]
@@ -60,6 +64,17 @@ def image_question(state: State) -> str:
     return "guardian" if who == "guardian" and minor else "none"
 
 
+def may_take(state: State) -> bool:
+    """Whether a picture may be sent into this chat (C16): this door takes any, the mini-app failed
+    here, and the person, alone on their own phone, shown and 18 or older in it, agreed to hashes.
+
+    Anything less, and any sign of under 18, means the device path.
+    """
+    here = state.takes and not state.silent and not state.stopped
+    own = state.troubled and state.answer("phone") == "own"
+    return here and own and route_of(state) == "adults_list" and may_hash(state) == "yes"
+
+
 def case_access(state: State) -> str:
     """`open` on the person's own phone; elsewhere number and PIN are asked for (C2)."""
     if state.number is None or state.answer("phone") != "own":
@@ -79,6 +94,9 @@ RULES: Final[dict[str, Rule]] = {
     "may_hash": may_hash,
     "helping": lambda state: "guardian" if state.answer("who") == "guardian" else "else",
     "latched": lambda state: "yes" if state.minor and state.answer("age") == "adult" else "no",
+    "may_take": lambda state: "yes" if may_take(state) else "no",
+    "more": lambda state: "yes" if state.awaited and state.awaited.left else "no",
+    "keyless": lambda state: "yes" if state.keyless and not state.leaving else "no",
     "case_access": case_access,
     "has_case": lambda state: "yes" if state.number else "no",
     "purpose": lambda state: state.purpose or "status",
@@ -87,6 +105,7 @@ RULES: Final[dict[str, Rule]] = {
 
 CONDITIONS: Final[dict[str, Callable[[State], bool]]] = {
     "has_case": lambda state: state.number is not None,
+    "may_take": may_take,
     "leaving": lambda state: state.leaving,
     "told": lambda state: state.answer("situation") is not None,
     "resumable": lambda state: state.resume is not None,
@@ -156,7 +175,17 @@ def _silence(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
     return replace(state, silent=True), (CancelTimers(), Hush())
 
 
+def _troubled(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return replace(state, troubled=True), ()
+
+
+def _await(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return replace(state, awaited=Awaited(at, at + AWAITED_FOR, MOST_PICTURES)), ()
+
+
 ACTS: Final[dict[str, Act]] = {
+    "troubled": _troubled,
+    "await": _await,
     "follow": _follow(True),
     "unfollow": _follow(False),
     "aftercare": _aftercare,

@@ -24,6 +24,8 @@ from bot.conversation.model import (
     State,
 )
 from bot.conversation.moves import awake, pick, repeat, talk_now
+from bot.conversation.rules import may_take
+from bot.conversation.sent import AWAITING, TAKING, in_chat
 from bot.conversation.table import Ask, Line, Option
 from bot.conversation.walk import HOME, START, Step, enter, send
 
@@ -229,16 +231,22 @@ def _way(state: State) -> NodeId:
     node = TABLE[state.node]
     aside = isinstance(node, Ask) and node.aside
     place = state.resume if aside and state.resume else state.node
-    return NodeId("may_hash") if place == "app" else place
+    closed = place in TAKING and not may_take(state)
+    return NodeId("may_hash") if place == "app" or closed else place
 
 
 def _answers(state: State, meaning: Meaning) -> tuple[Send, ...]:
     said = [need for need in needs(meaning) if need in ANSWERS]
-    return tuple(send(state, Line(f"answer.{need}", show=SHOWN.get(need))) for need in said[:2])
+    return tuple(
+        send(state, Line(in_chat(state, f"answer.{need}"), show=SHOWN.get(need)))
+        for need in said[:2]
+    )
 
 
 def _missed(state: State, at: datetime) -> Step:
     """Not understood: the question again; from the second time on, people who answer (C18)."""
+    if state.node in AWAITING:
+        return repeat(state, at)
     state = replace(state, misses=state.misses + 1)
     if state.misses < MISSES:
         return repeat(state, at, send(state, Line("not_understood")))

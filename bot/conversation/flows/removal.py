@@ -1,5 +1,6 @@
 """The image at hand, consent, the mini-app, the case; and whoever no hash is made for (C5–C7)."""
 
+from bot.conversation.flows.take import TAKE
 from bot.conversation.table import Line, ask, decide, do, tell
 
 REMOVAL = (
@@ -62,9 +63,12 @@ REMOVAL = (
     ask(
         "app",
         Line("app.open.{list}", show="app"),
-        options={"again": "may_hash", "trouble": "app.trouble", "later": "home"},
+        options={"again": "may_hash", "trouble": "troubled", "chat": "take", "later": "home"},
+        when={"chat": "may_take"},
     ),
+    do("troubled", "troubled", then="app.trouble"),
     tell("app.trouble", "hash.trouble", then="app"),
+    *TAKE,
     tell("case.made", "case.made.1", Line("case.made.2", show="readers_now"), then="case.first"),
     decide("case.first", "updates", {"known": "home", "unknown": "case.phone"}),
     decide("case.phone", "phone", {"own": "ask.updates", "shared": "updates.shared"}),
