@@ -17,12 +17,14 @@ from bot.channels.browser import BrowserChannel, BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
 from bot.doors import ChatApp, Ground, chat_apps
 from bot.exchange.routes import Desk
+from bot.hashing.jail import Jail
 from bot.helplines import HelpLines
 from bot.log import log, where
 from bot.miniapp.routes import MiniApp
 from bot.settings import Settings
 from bot.store import ConversationId
 from bot.store.sqlite import SqliteStore
+from bot.taking import Taking
 from bot.text import Texts, load_texts
 from bot.vault import Vault, load_or_make
 from bot.voice import Operator, Voice, ticket_digest
@@ -54,7 +56,13 @@ class Sala:
         public_url = said.public_url
         return Voice(self.texts, self.store, self.vault, operator, public_url)
 
-    def worker(self, *channels: Channel) -> Worker:
+    def taking(self, jail: Jail | None) -> Taking | None:
+        """What takes pictures out of chats, where there is a jail for them (C16)."""
+        if jail is None:
+            return None
+        return Taking(self.store, self.store, self.vault, jail.hash, self.clock)
+
+    def worker(self, *channels: Channel, jail: Jail | None = None) -> Worker:
         """A worker for these doors."""
         return Worker(
             store=self.store,
@@ -65,6 +73,7 @@ class Sala:
             channels={channel.name: channel for channel in channels},
             clock=self.clock,
             zone=self.settings.zone,
+            taking=self.taking(jail),
         )
 
     def conversation(self, channel: str, address: bytes) -> ConversationId:
@@ -80,9 +89,11 @@ class Sala:
         """What a mini-app's ticket is looked up by."""
         return ticket_digest(self.vault, token)
 
-    def ground(self) -> Ground:
+    def ground(self, *, takes: bool = False) -> Ground:
         """What the chat apps' doors stand on."""
-        return Ground(self.settings, self.texts, self.store, self.vault, self.clock, self.renew)
+        return Ground(
+            self.settings, self.texts, self.store, self.vault, self.clock, self.renew, takes
+        )
 
     async def renew(self, conversation: ConversationId, language: Language) -> str | None:
         """A fresh token in place of the conversation's open mini-app ticket, if it has one."""
@@ -94,11 +105,14 @@ class Sala:
         lines = HelpLines(self.texts, language, None, self.clock().date())
         return list(lines.emergency_numbers().lines)
 
-    def site(self) -> Starlette:
-        """The web doors, with a worker that lives as long as they are served."""
+    def site(self, jail: Jail | None = None) -> Starlette:
+        """The web doors, with a worker that lives as long as they are served.
+
+        With a jail that was proved, pictures may be taken from the chat apps (C16).
+        """
         channel = BrowserChannel(most=MOST_PAGES)
-        opened = chat_apps(self.ground())
-        worker = self.worker(channel, *(one.channel for one in opened))
+        opened = chat_apps(self.ground(takes=jail is not None))
+        worker = self.worker(channel, *(one.channel for one in opened), jail=jail)
         door = BrowserDoor(
             channel=channel,
             receive=self.store.receive,

@@ -17,6 +17,8 @@ from bot.cases.eligibility import List
 from bot.conversation.model import LANGUAGES, Language
 from bot.exchange.partner_name import read_name
 from bot.hashing.image import ImageError, hash_file
+from bot.hashing.jail import Broken, Jail
+from bot.hashing.walls import no_core
 from bot.log import log, quieten
 from bot.operating import commands
 from bot.settings import Settings, SettingsError, read_settings
@@ -177,7 +179,8 @@ for _command in commands:
 
 
 async def _serve(sala: Sala) -> None:
-    settings, site = sala.settings, sala.site()
+    settings = sala.settings
+    site = sala.site(await _jail(settings))
     config = uvicorn.Config(
         site,
         host=settings.host,
@@ -202,6 +205,25 @@ async def _serve(sala: Sala) -> None:
         if not settings.own_keys:
             click.echo(f"Keys: {settings.key_file} (mode 600; made by Sala; keep it with the data)")
     await serving
+
+
+async def _jail(settings: Settings) -> Jail | None:
+    """The jail for pictures from chats, proved; None where none are taken (C16)."""
+    if not (settings.takes and (settings.line or settings.telegram)):
+        return None
+    jail = Jail()
+    try:
+        await jail.prove()
+    except Broken as error:
+        if settings.transient is None:
+            click.echo(f"Pictures are not taken from chats: no working jail ({error}).")
+            return None
+        raise click.ClickException(
+            f"SALA_TRANSIENT=adults needs a working jail: {error}. On Debian: apt-get install "
+            "libseccomp2; or set SALA_TRANSIENT=off."
+        ) from None
+    no_core()
+    return jail
 
 
 def _settings() -> Settings:

@@ -19,6 +19,7 @@ from bot.channels.line_api import HOST
 from bot.channels.telegram_http import API
 from bot.conversation.model import LANGUAGES, Country
 from bot.finding import Finding, good, note, or_good, wrong
+from bot.hashing.jail import Broken, Jail
 from bot.knowledge import FRESH, HelpLine, Kind, help_lines
 from bot.settings import LOOPBACK, Settings
 from bot.store import StoreError
@@ -39,6 +40,7 @@ FREE: Final = 500_000_000
 _GAPS: Final[tuple[tuple[Kind, str], ...]] = (
     ("suicide", "suicide line"), ("child", "line for children"),
 )  # fmt: skip
+MEND_JAIL: Final = "On Debian: apt-get install libseccomp2; or set SALA_TRANSIENT=off."
 MEND_LINES: Final = "Call each, then set `checked` in bot/knowledge/lines.toml to that day."
 
 
@@ -69,7 +71,7 @@ async def examine(settings: Settings, place: Place, page: str = "") -> AsyncIter
         yield one
     if settings.public:
         yield await outside.reachable(settings.public_url)
-    for one in await _chat_apps(settings, place):
+    for one in (*await _chat_apps(settings, place), *await pictures(settings)):
         yield one
     if page:
         for one in await outside.same_page(page, settings):
@@ -88,6 +90,22 @@ async def _chat_apps(settings: Settings, place: Place) -> list[Finding]:
         found += await outside.clock("Telegram", base, at)
         found += await doctor_chat.telegram(settings, settings.telegram, texts, at)
     return found
+
+
+async def pictures(settings: Settings) -> list[Finding]:
+    """Whether pictures of adults who agreed are taken from chats, and the jail works (C16)."""
+    about = "Pictures"
+    if not (settings.line or settings.telegram):
+        return []
+    if not settings.takes:
+        return [good(about, "none are taken from chats")]
+    try:
+        await Jail().prove()
+    except Broken as error:
+        say = note if settings.transient is None else wrong
+        return [say(about, f"none are taken from chats, for there is no jail: {error}.", MEND_JAIL)]
+    words = "those of adults who agreed are taken from chats, in a jail that works."
+    return [note(about, words) if settings.public else good(about, words)]
 
 
 def _texts(place: Place) -> Texts | None:

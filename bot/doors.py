@@ -28,6 +28,8 @@ class Ground:
     vault: Vault
     clock: Callable[[], datetime]
     renew: Renew
+    takes: bool = False
+    """Whether a picture may be taken that was asked for (C16)."""
 
     def conversation(self, channel: str, key: bytes) -> ConversationId:
         """The id of a conversation: what it is looked up by; it names nobody."""
@@ -78,6 +80,7 @@ def _line(ground: Ground) -> ChatApp:
                 texts=ground.texts,
                 public_url=ground.settings.public_url,
                 settings=settings,
+                takes=ground.takes,
             )
         )
 
@@ -104,6 +107,7 @@ def _telegram(ground: Ground) -> ChatApp:
             public_url=public_url,
             settings=settings,
             secret=telegram_secret(ground.vault),
+            takes=ground.takes,
         )
 
     async def poll(wake: Callable[[], None]) -> None:

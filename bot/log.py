@@ -20,6 +20,7 @@ Event = Literal[
     "task_ended",
     "poll_failed",
     "effect_failed",
+    "jail_broken",
     "sweep",
     "keys_made",
     "post_refused",

@@ -31,6 +31,7 @@ from bot.conversation.model import (
     Speak,
     Withdraw,
 )
+from bot.conversation.picture import Fetch, NotTaken
 from bot.log import log, where
 from bot.store import (
     WITHDRAW_AFTER,
@@ -41,12 +42,15 @@ from bot.store import (
     Registry,
     Store,
 )
+from bot.taking import Taking
 from bot.voice import Asked, Voice
 
 BATCH: Final = 50
 PAUSE: Final = 1.0
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=15)
+FETCHED_WITHIN: Final = timedelta(minutes=2)
+"""After so long a picture that was being taken when the process ended is taken up again."""
 
 
 async def pause(error: Exception) -> None:
@@ -65,15 +69,19 @@ class Outbox:
     channels: Mapping[str, Channel]
     clock: Callable[[], datetime]
     wake: Callable[[], None]
+    taking: Taking | None = None
+    """Takes pictures, where that is open (C16)."""
     _busy: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+    _fetching: dict[EffectId, asyncio.Task[None]] = field(default_factory=dict)
 
     async def finish(self) -> None:
         """Wait for what was begun."""
         await asyncio.gather(*self._busy.values())
+        await asyncio.gather(*self._fetching.values())
 
     def cancel(self) -> None:
         """Give up what was begun; it comes back at the next start."""
-        for task in self._busy.values():
+        for task in (*self._busy.values(), *self._fetching.values()):
             task.cancel()
 
     async def start(self) -> int:
@@ -96,7 +104,9 @@ class Outbox:
             decoded = await self._decoded(bundle)
             sends = [(pending, effect) for pending, effect in decoded if isinstance(effect, Send)]
             for pending, effect in decoded:
-                if not isinstance(effect, Send):
+                if isinstance(effect, Fetch):
+                    await self._begin_fetch(bundle, pending.id, effect)
+                elif not isinstance(effect, Send):
                     await self._do(bundle, pending, effect)
             for together in _together(sends, whole=self.channels[bundle.channel].together):
                 if not await self._send(bundle, together):
@@ -125,6 +135,26 @@ class Outbox:
             await self._failed(bundle, [pending], error)
         else:
             await self.store.settle(bundle.conversation, [pending.id])
+
+    async def _begin_fetch(self, bundle: Bundle, id: EffectId, fetch: Fetch) -> None:
+        """Beside everything else, since it may take long and the person may need an answer now."""
+        again = self.clock() + FETCHED_WITHIN
+        await self.store.retry(bundle.conversation, [id], again)
+        if id not in self._fetching:
+            self._fetching[id] = asyncio.create_task(self._fetch(bundle, id, fetch))
+
+    async def _fetch(self, bundle: Bundle, id: EffectId, fetch: Fetch) -> None:
+        channel = self.channels[bundle.channel]
+        try:
+            problem = await self.taking.take(channel, bundle, id, fetch) if self.taking else "busy"
+            if problem:
+                await self._tell(bundle, id, NotTaken(self.clock(), fetch.ref, problem))
+            await self.store.settle(bundle.conversation, [id])
+        except Exception as error:  # it comes back, if it is wanted then
+            log("effect_failed", channel=bundle.channel, **where(error))
+        finally:
+            del self._fetching[id]
+            self.wake()
 
     async def _send(self, bundle: Bundle, sends: Sequence[tuple[Pending, Send]]) -> bool:
         """Whether these went out; they are settled then, and tried again later otherwise."""
@@ -196,7 +226,7 @@ class Outbox:
                 await self.channels[bundle.channel].remove(bundle.address, effect.ref)
             case Speak():
                 await self.channels[bundle.channel].speak(bundle.address, effect.language)
-            case Send() | SetTimer() | CancelTimers() | Hush():
+            case Send() | Fetch() | SetTimer() | CancelTimers() | Hush():
                 raise ValueError("planned elsewhere")
 
     async def _check(self, bundle: Bundle, id: EffectId, check: CheckCase) -> None:
@@ -205,6 +235,10 @@ class Outbox:
         case = await self.registry.standing(check.number) if result.right else None
         leaving = case is not None and case.leaving
         answer = CaseChecked(now, check.purpose, check.number, result.right, result.wait, leaving)
+        await self._tell(bundle, id, answer)
+
+    async def _tell(self, bundle: Bundle, id: EffectId, answer: CaseChecked | NotTaken) -> None:
+        """What came of an effect is an event of its conversation."""
         await self.store.receive(
             Arrival(
                 channel=bundle.channel,
@@ -212,7 +246,7 @@ class Outbox:
                 conversation=bundle.conversation,
                 address=bundle.address,
                 body=encode_inbound(answer),
-                at=now,
+                at=answer.at,
             )
         )
 

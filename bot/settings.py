@@ -7,12 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, cast, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DULL: Final = "https://www.google.com/search?q=weather"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+Transient = Literal["off", "adults"]
 
 
 class SettingsError(ValueError):
@@ -60,6 +63,7 @@ class Settings:
     legal_basis: str = ""
     impact_assessment: str = ""
     retention_months: int = 24
+    transient: Transient | None = None
     line: "LineSettings | None" = None
     telegram: "TelegramSettings | None" = None
 
@@ -67,6 +71,12 @@ class Settings:
     def database(self) -> Path:
         """The SQLite file."""
         return self.data_dir / "sala.db"
+
+    @property
+    def takes(self) -> bool:
+        """Whether a picture of an adult may be taken from a chat (C16): on this machine alone
+        unless it is switched off, on a public address only when it is switched on."""
+        return not self.public if self.transient is None else self.transient == "adults"
 
     @property
     def public(self) -> bool:
@@ -107,7 +117,18 @@ def _settings(said: Mapping[str, str]) -> Settings:
         retention_months=_number(said, "SALA_RETENTION_MONTHS", 24, 1, 120),
         line=_line(said),
         telegram=_telegram(said),
+        transient=_transient(said),
     )
+
+
+def _transient(said: Mapping[str, str]) -> Transient | None:
+    """There is no value that takes an image of someone under 18."""
+    chosen = said.get("SALA_TRANSIENT")
+    if chosen is None:
+        return None
+    if chosen not in get_args(Transient):
+        raise SettingsError("SALA_TRANSIENT is off or adults.")
+    return cast(Transient, chosen)
 
 
 def _line(said: Mapping[str, str]) -> LineSettings | None:

@@ -49,6 +49,7 @@ from bot.store import (
     Store,
     Turn,
 )
+from bot.taking import Taking
 from bot.text import Texts
 from bot.vault import Vault
 from bot.voice import Voice
@@ -92,6 +93,7 @@ class Worker:
     channels: Mapping[str, Channel]
     clock: Callable[[], datetime]
     zone: ZoneInfo
+    taking: Taking | None = None
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: datetime | None = None
     _rounded: datetime | None = None
@@ -99,7 +101,13 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.outbox = Outbox(
-            self.store, self.registry, self.voice, self.channels, self.clock, self.wake
+            self.store,
+            self.registry,
+            self.voice,
+            self.channels,
+            self.clock,
+            self.wake,
+            self.taking,
         )
 
     def wake(self) -> None:
@@ -181,7 +189,8 @@ class Worker:
     def _planned(self, claimed: Claimed) -> "_Plan":
         """What waits and what rang, stepped one by one, but for messages that were taken back."""
         now = self.clock()
-        plan = _Plan(decode_state(claimed.state) if claimed.state else State())
+        state = decode_state(claimed.state) if claimed.state else State()
+        plan = _Plan(replace(state, takes=self._takes(claimed.channel)))
         events: list[tuple[int | None, Inbound]] = []
         for one in claimed.waiting:
             with plan.setting_aside(one.seq):
@@ -195,6 +204,9 @@ class Worker:
                 else:
                     plan.add_step(step(plan.state, self._heard(plan.state, event)))
         return plan
+
+    def _takes(self, channel: str) -> bool:
+        return self.taking is not None and self.channels[channel].fetches
 
     def _turn_of(self, claimed: Claimed, plan: "_Plan") -> Turn:
         now = self.clock()

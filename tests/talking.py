@@ -12,8 +12,10 @@ from bot.cases.hashes import Hash, Item
 from bot.channels import Message, Plain, SendError
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Chose, Inbound, Language, NodeId, Opened, Typed
+from bot.hashing.jail import Jail
 from bot.store import Arrival, ConversationId, Partner, Registered
 from bot.store.sqlite import SqliteStore
+from bot.taking import Taking
 from bot.text import load_texts
 from bot.vault import Vault
 from bot.voice import Operator, Voice, ticket_digest
@@ -150,6 +152,11 @@ class Talk:
     async def status(self, number: str) -> str:
         standing = await self.store.standing(number)
         return standing.status if standing else "gone"
+
+
+def taking(store: SqliteStore, clock: Callable[[], datetime]) -> Taking:
+    """What takes pictures, with a real jail."""
+    return Taking(store, store, VAULT, Jail().hash, clock)
 
 
 async def until(happens: Callable[[], Awaitable[bool]]) -> None:

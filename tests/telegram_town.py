@@ -22,7 +22,7 @@ from bot.text import load_texts
 from bot.voice import Operator, Voice, ticket_digest
 from bot.worker import Worker
 from tests.peers.telegram_api import TOKEN, TelegramApi, telegram
-from tests.talking import BANGKOK, DAY, HOME, VAULT
+from tests.talking import BANGKOK, DAY, HOME, VAULT, taking
 
 ANN = 5_000_000_001
 BOB = 77
@@ -37,8 +37,9 @@ class Town:
     """
 
     def __init__(
-        self, folder: Path, api: TelegramApi, home: str = HOME, *, polling: bool = False
-    ) -> None:
+        self, folder: Path, api: TelegramApi, home: str = HOME, *, polling: bool = False,
+        takes: bool = False,
+    ) -> None:  # fmt: skip
         self.api = api
         self.now = DAY
         api.clock = lambda: self.now
@@ -55,11 +56,11 @@ class Town:
         voice = Voice(self.texts, self.store, VAULT, Operator("", "—", 24), home)
         self.worker = Worker(
             self.store, self.store, voice, VAULT, self.texts, {"telegram": self.channel},
-            lambda: self.now, BANGKOK,
+            lambda: self.now, BANGKOK, taking(self.store, lambda: self.now) if takes else None,
         )  # fmt: skip
         self.door = TelegramDoor(
             self.channel, self.receive, self.conversation_of, lambda: self.now, self.worker.wake,
-            self.renew, self.texts, home, settings, SECRET,
+            self.renew, self.texts, home, settings, SECRET, takes,
         )  # fmt: skip
         transport = httpx2.ASGITransport(Starlette(routes=routes(self.door)))
         self.web = httpx2.AsyncClient(transport=transport, base_url=home)
@@ -122,9 +123,9 @@ class Town:
 
 
 @asynccontextmanager
-async def opened(folder: Path, home: str, *, polling: bool) -> AsyncIterator[Town]:
+async def opened(folder: Path, home: str, *, polling: bool, takes: bool) -> AsyncIterator[Town]:
     async with telegram(lambda: DAY) as api:
-        town = Town(folder, api, home, polling=polling)
+        town = Town(folder, api, home, polling=polling, takes=takes)
         try:
             yield town
         finally:
@@ -137,12 +138,13 @@ def live(
     home: str = HOME,
     *,
     polling: bool = False,
+    takes: bool = False,
     refused: tuple[str, ...] = (),
 ) -> None:
     """Tell a story in a town; Telegram must not have refused anything as wrong."""
 
     async def told() -> None:
-        async with opened(folder, home, polling=polling) as town:
+        async with opened(folder, home, polling=polling, takes=takes) as town:
             await story(town)
             assert town.api.refused == list(refused)
 

@@ -83,6 +83,23 @@ def test_settings_that_do_not_go_together_are_said(
     assert mend in said
 
 
+def pictures(settings: Settings) -> list[Finding]:
+    return asyncio.run(doctor.pictures(settings))
+
+
+def test_c16_whether_pictures_are_taken_and_the_jail_works_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bot = TelegramSettings("t", polling=True)
+    assert pictures(Settings()) == []
+    assert "none are taken" in pictures(replace(PUBLIC, telegram=bot))[0].words
+    assert well(pictures(Settings(telegram=bot)))
+    assert "that works" in notes(pictures(replace(PUBLIC, telegram=bot, transient="adults")))
+    monkeypatch.setattr("sys.executable", "/nowhere")
+    assert "libseccomp2" in notes(pictures(Settings(telegram=bot)))
+    assert "libseccomp2" in wrong(pictures(replace(PUBLIC, telegram=bot, transient="adults")))
+
+
 def test_polling_needs_no_address() -> None:
     assert well(combinations(Settings(telegram=TelegramSettings("t", polling=True))))
 

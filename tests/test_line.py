@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from bot.conversation.model import (
     Typed,
     Unsent,
 )
+from bot.conversation.picture import Content
 from bot.knowledge import help_lines
 from bot.settings import read_settings
 from bot.store import EffectId
@@ -98,6 +100,31 @@ def heard(*events: Json) -> list[Inbound]:
 )  # fmt: skip
 def test_an_event_of_line_means(sent: Json, means: Inbound) -> None:
     assert heard(sent) == [means]
+
+
+LINES = {"type": "image", "contentProvider": {"type": "line"}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "content"),
+    [
+        (message(**LINES), Content("7", datetime.fromtimestamp(1_772_348_400, UTC))),
+        (message(type="image"), None),
+        (message(type="image", contentProvider={"type": "external"}), None),
+        (message(**LINES | {"type": "video"}), None),
+        (message(**LINES) | {"timestamp": 2**70}, None),
+        (message(**LINES) | {"timestamp": "now"}, None),
+    ],
+)
+def test_c16_by_what_a_picture_could_be_fetched_is_noted_only_where_it_may_be_taken(
+    sent: Json, content: Content | None
+) -> None:
+    body = json.dumps({"events": [sent]}).encode()
+    (noted,), (plain,) = parse_webhook(body, DAY, takes=True), parse_webhook(body, DAY)
+    assert isinstance(noted.event, Media)
+    assert isinstance(plain.event, Media)
+    assert noted.event.content == content
+    assert plain.event == replace(noted.event, content=None)
 
 
 @pytest.mark.parametrize(

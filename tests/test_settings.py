@@ -86,6 +86,21 @@ def test_secrets_are_not_in_what_is_printed() -> None:
     assert not any(secret in repr(settings) for secret in ("s3cret", "t0ken", "b0t"))
 
 
+def test_c16_pictures_are_taken_on_this_machine_alone_unless_somebody_says_so() -> None:
+    assert read().takes
+    assert read(SALA_TRANSIENT="adults").takes
+    assert not read(SALA_TRANSIENT="off").takes
+    assert not read(**PUBLIC).takes
+    assert not read(**PUBLIC, SALA_TRANSIENT="off").takes
+    assert read(**PUBLIC, SALA_TRANSIENT="adults").takes
+
+
+@pytest.mark.parametrize("value", ["minors", "both", "all", "on", "under18", "adults,minors"])
+def test_c16_no_setting_takes_pictures_of_under_18s(value: str) -> None:
+    with pytest.raises(SettingsError, match="SALA_TRANSIENT is off or adults"):
+        read(SALA_TRANSIENT=value)
+
+
 # ---------------------------------------------------------------- what is refused
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -40,6 +41,7 @@ from bot.conversation.model import (
     TooLong,
     Typed,
 )
+from bot.conversation.picture import Content
 from bot.conversation.table import Ask
 from bot.store import EffectId
 from bot.text import load_texts
@@ -122,6 +124,53 @@ def test_an_update_of_a_private_chat_says_this(update: Any, events: tuple[Any, .
     query = "q" if "callback_query" in update else None
     id = 9 if "message" in update else None
     assert parse(update, AT) == Heard("3", BOB, events, id, query)
+
+
+SIZES = [
+    {"file_id": "small", "width": 90, "height": 60, "file_size": 900},
+    {"file_id": "large", "width": 1280, "height": 900, "file_size": 90_000},
+    {"file_id": "middle", "width": 800, "height": 600},
+    {"file_id": 7},
+    "no size",
+]
+PNG = {"file_id": "whole", "mime_type": "image/png", "file_size": 5}
+SENT = datetime.fromtimestamp(1, UTC)
+
+
+@pytest.mark.parametrize(
+    ("update", "content"),
+    [
+        (message(photo=SIZES), Content("large", SENT, 90_000)),
+        (message(photo=SIZES[2:3]), Content("middle", SENT)),
+        (message(photo=[]), None),
+        (message(photo="none"), None),
+        (message(photo=SIZES, date="today"), None),
+        (message(photo=SIZES, date=2**62), None),
+        (message(document=PNG), Content("whole", SENT, 5)),
+        (message(document=PNG | {"mime_type": "application/pdf"}), None),
+        (message(document=PNG | {"mime_type": "image/heic"}), None),
+        (message(document=PNG | {"file_id": ""}), None),
+        (message(video=PNG), None),
+        (message(animation=PNG, document=PNG | {"mime_type": "video/mp4"}), None),
+    ],
+)
+def test_c16_by_what_a_picture_could_be_fetched_is_noted_only_where_it_may_be_taken(
+    update: Any, content: Content | None
+) -> None:
+    said, noted = parse(update, AT), parse(update, AT, takes=True)
+    assert said
+    assert noted
+    assert noted.events == (replace(said.events[0], content=content),)
+    assert said.events[0].content is None
+
+
+def test_c16_words_below_a_picture_that_may_be_taken_are_heard_before_it() -> None:
+    heard = parse(photo(caption="I am 16"), AT, takes=True)
+    assert heard
+    assert [type(one) for one in heard.events] == [Typed, Media]
+    heard = parse(message(text="hola"), AT, takes=True)
+    assert heard
+    assert heard.events == (Typed(AT, "hola", "9"),)
 
 
 @pytest.mark.parametrize(

@@ -353,8 +353,9 @@ def means_something(update: dict[str, Any]) -> bool:
     return bool(held) and (held != {"text"} or bool(message["text"].strip()))
 
 
+@pytest.mark.parametrize("takes", [False, True])
 def test_every_update_of_the_document_is_taken_and_none_that_means_something_is_lost(
-    tmp_path: Path,
+    tmp_path: Path, takes: bool
 ) -> None:
     async def story(town: Town) -> None:
         invented = updates(random.Random(10))
@@ -369,5 +370,6 @@ def test_every_update_of_the_document_is_taken_and_none_that_means_something_is_
         assert sum(map(means_something, invented)) > 25
         await town.worker.drain()
         assert await town.store.parked() == 0
+        assert not town.api.asked("getFile")
 
-    live(tmp_path, story)
+    live(tmp_path, story, takes=takes)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bot.channels.fetching import NotFetched
 from bot.conversation.model import Language
 from bot.store import EffectId
 
@@ -109,11 +110,21 @@ class Channel(Protocol):
         """Menus and commands of this chat in this language, where the platform has any."""
         ...
 
+    @property
+    def fetches(self) -> bool:
+        """Whether a picture sent into its chats can be fetched at all (C16)."""
+        ...
+
+    async def fetch(self, address: bytes, file: str, most: int) -> bytes:
+        """The bytes of a picture that was asked for, at most so many; else NotFetched."""
+        ...
+
 
 class Plain:
-    """What a door does that has no menus and removes nothing."""
+    """What a door does that has no menus, removes nothing and fetches nothing."""
 
     together: bool = True
+    fetches: bool = False
 
     def way(self, address: bytes, now: datetime) -> bytes | None:
         """Nothing to keep."""
@@ -124,3 +135,7 @@ class Plain:
 
     async def speak(self, address: bytes, language: Language) -> None:
         """There are no menus."""
+
+    async def fetch(self, address: bytes, file: str, most: int) -> bytes:
+        """Nothing can be fetched."""
+        raise NotFetched("gone")

@@ -49,6 +49,8 @@ class LineDoor:
     texts: Texts
     public_url: str
     settings: LineSettings
+    takes: bool = False
+    """Whether a picture may be taken that was asked for (C16)."""
 
 
 def line_channel(
@@ -92,7 +94,7 @@ async def _webhook(door: LineDoor, request: Request) -> Response:
     if not signed(door.settings.secret, body, request.headers.get("x-line-signature", "")):
         return Response(status_code=401)
     try:
-        heard = parse_webhook(body, door.clock())
+        heard = parse_webhook(body, door.clock(), takes=door.takes)
         arrived = [one for one in heard if await _keep(door, one)]
     except Malformed:
         return Response(status_code=400)

@@ -9,14 +9,19 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from importlib import import_module
 from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from bot.channels.fetching import at_most
 
 Outcome = Literal["done", "stale", "busy", "month", "gone", "unclear", "refused"]
 """How a call went: accepted (now or before) · the reply token is used or expired · too many at
 once · the month's messages are used up · there is no such person · perhaps accepted · refused."""
 
 HOST: Final = "https://api.line.me"
+DATA_HOST: Final = "https://api-data.line.me"
 SECONDS: Final = 8.0
 """How long LINE may take to answer."""
 
@@ -157,6 +162,28 @@ class LineApi:
         body = {"chatId": user, "loadingSeconds": seconds}
         request = sdk().ShowLoadingAnimationRequest.from_dict(body)
         await self.call(self.messaging.show_loading_animation, request)
+
+    async def content(self, message: str, most: int) -> bytes:
+        """A picture that a person sent, at most so many bytes. NotFetched when there are more.
+
+        By the SDK's connection but not by its method, which reads without a limit, logs the bytes
+        and keeps them as its last answer.
+        """
+        path = f"/v2/bot/message/{quote(message, safe='')}/content"
+        data: bytes = await self.call(self._content, f"{self._host or DATA_HOST}{path}", most)
+        return data
+
+    async def _content(self, url: str, most: int, _request_timeout: float) -> bytes:
+        answer = await self._client("messaging").rest_client.get_request(
+            url,
+            headers={"Authorization": f"Bearer {self._token}"},
+            _preload_content=False,
+            _request_timeout=_request_timeout,
+        )
+        async with answer:
+            if answer.status != HTTPStatus.OK:
+                raise Refused("gone")
+            return await at_most(answer.content.iter_any(), most)
 
     # -- menus
 

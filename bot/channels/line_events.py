@@ -7,10 +7,11 @@ passed over: LINE adds some without notice.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from bot.channels.fetching import content
 from bot.conversation.model import (
     Chose,
     Gone,
@@ -22,6 +23,7 @@ from bot.conversation.model import (
     Typed,
     Unsent,
 )
+from bot.conversation.picture import Content
 
 LONGEST: Final = 5_000
 _CHOICE: Final = re.compile(r"([a-z0-9_.]{1,40})=([A-Za-z0-9_.-]{1,20})")
@@ -52,10 +54,11 @@ class Heard:
     event: Inbound
 
 
-def parse_webhook(body: bytes, now: datetime) -> tuple[Heard, ...]:
+def parse_webhook(body: bytes, now: datetime, *, takes: bool = False) -> tuple[Heard, ...]:
     """The events to keep, in the order in which they happened; Malformed otherwise.
 
-    `now` becomes the time of the events: a redelivered one may carry a time long past.
+    `now` becomes the time of the events: a redelivered one may carry a time long past. `takes`
+    notes by what a picture could be fetched.
     """
     try:
         plain = json.loads(body)
@@ -65,7 +68,7 @@ def parse_webhook(body: bytes, now: datetime) -> tuple[Heard, ...]:
     if not isinstance(events, list):
         raise Malformed
     known = [event for event in events if isinstance(event, dict)]
-    heard = [_heard(event, now) for event in sorted(known, key=_happened)]
+    heard = [_heard(event, now, takes) for event in sorted(known, key=_happened)]
     return tuple(one for one in heard if one)
 
 
@@ -74,7 +77,7 @@ def _happened(event: Mapping[str, Any]) -> int:
     return at if isinstance(at, int) else 0
 
 
-def _heard(plain: Mapping[str, Any], now: datetime) -> Heard | None:
+def _heard(plain: Mapping[str, Any], now: datetime, takes: bool) -> Heard | None:
     match plain:
         case {
             "mode": "active",
@@ -82,6 +85,8 @@ def _heard(plain: Mapping[str, Any], now: datetime) -> Heard | None:
             "webhookEventId": str(id),
         } if _is_id(user) and _is_id(id):
             event = _event(plain, now)
+            if takes and isinstance(event, Media):
+                event = replace(event, content=_content(plain))
             return Heard(id, user, _token(plain), event) if event else None
         case _:
             return None
@@ -118,6 +123,18 @@ def _typed(text: str, id: str, at: datetime) -> Typed | TooLong:
         return TooLong(at)
     # Half an emoji is valid JSON and no valid text.
     return Typed(at, text.encode("utf-8", "replace").decode(), id)
+
+
+def _content(plain: Mapping[str, Any]) -> Content | None:
+    """A picture that LINE itself keeps; the id of its message is what it is fetched by."""
+    match plain:
+        case {
+            "timestamp": int(at),
+            "message": {"type": "image", "id": str(id), "contentProvider": {"type": "line"}},
+        }:
+            return content(id, at)
+        case _:
+            return None
 
 
 def _album(message: Mapping[str, Any]) -> str | None:

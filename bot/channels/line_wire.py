@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
+from bot.channels.fetching import NotFetched
 from bot.channels.line_address import (
     DEAD,
     PUSH,
@@ -49,6 +50,7 @@ class LineChannel(Plain):
 
     name: Final = "line"
     wakes: Final = True
+    fetches = True
 
     def __init__(
         self,
@@ -119,6 +121,13 @@ class LineChannel(Plain):
                 await self.api.link_menu(read_address(address).user, menu)
         except Refused:
             self._menus_read = None
+
+    async def fetch(self, address: bytes, file: str, most: int) -> bytes:
+        """The picture in the message `file`; LINE may have made it smaller."""
+        try:
+            return await self.api.content(file, most)
+        except Refused:
+            raise NotFetched("gone") from None
 
     def coming(self, address: bytes) -> None:
         """Show that an answer is coming, when it takes longer than a moment. Best effort."""

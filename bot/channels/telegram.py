@@ -1,6 +1,7 @@
 """The Telegram door: private chats with a bot, by webhook or by long polling.
 
-Nothing that is not text is fetched or kept; what was sent into the chat is removed there.
+Nothing that is not text is kept, and what was sent into the chat is removed there. A picture is
+fetched only when it was asked for and agreed to (C16).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from telegram import BotCommandScopeChat, LinkPreviewOptions, MenuButtonCommands
 from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
+from bot.channels.fetching import NotFetched
 from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
 from bot.channels.telegram_pace import Pace, Sleep
 from bot.channels.telegram_page import Page, page_routes
@@ -65,6 +67,7 @@ class TelegramChannel(Plain):
     name: Final = "telegram"
     wakes: Final = True
     together = False
+    fetches = True
 
     def __init__(
         self,
@@ -136,6 +139,16 @@ class TelegramChannel(Plain):
     async def remove(self, address: bytes, ref: str) -> None:
         """Delete a message of the person's; one that is gone or older than 48 hours is done."""
         await self._once(self.bot.delete_message(chat_of(address), int(ref)))
+
+    async def fetch(self, address: bytes, file: str, most: int) -> bytes:
+        """The picture of this file id; Telegram has made a photo smaller, a document not."""
+        try:
+            found = await self.bot.get_file(file)
+            if not (found.file_path or "").startswith(f"{self.bot.base_file_url}/"):
+                raise NotFetched("gone")
+            return await self._http.download(found.file_path or "", most)
+        except TelegramError:
+            raise NotFetched("gone") from None
 
     async def speak(self, address: bytes, language: Language) -> None:
         """This chat's commands in this language, behind the menu button."""
@@ -211,6 +224,8 @@ class TelegramDoor:
     public_url: str
     settings: TelegramSettings
     secret: str = field(repr=False)
+    takes: bool = False
+    """Whether a picture may be taken that was asked for (C16)."""
 
 
 def routes(door: TelegramDoor) -> list[BaseRoute]:
@@ -258,7 +273,7 @@ async def _body(request: Request) -> bytes | None:
 
 async def take(door: TelegramDoor, update: object) -> None:
     """Keep what an update says, durably; then wake the worker. StoreError."""
-    heard = parse(update, door.clock())
+    heard = parse(update, door.clock(), takes=door.takes)
     if heard is None:
         return
     for arrival in _arrivals(door, heard):

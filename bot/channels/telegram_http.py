@@ -14,6 +14,7 @@ from telegram import Bot
 from telegram.error import NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
+from bot.channels.fetching import at_most
 from bot.settings import TelegramSettings
 
 API: Final = "https://api.telegram.org"
@@ -85,6 +86,19 @@ class TelegramHttp(BaseRequest):
         ) as answer:
             return answer.status, await answer.read()
 
+    async def download(self, url: str, most: int) -> bytes:
+        """The bytes at an address. NotFetched when there are more than `most`, TelegramError."""
+        timeout = ClientTimeout(total=self._answer_within, sock_connect=CONNECT_WITHIN)
+        try:
+            async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise NetworkError("No such file")
+                return await at_most(answer.content.iter_any(), most)
+        except TimeoutError:
+            raise TimedOut from None
+        except ClientError as error:
+            raise NetworkError(type(error).__name__) from None
+
     def _open(self) -> ClientSession:
         if self._session is None:
             self._session = ClientSession(trust_env=False, cookie_jar=DummyCookieJar())
@@ -104,8 +118,14 @@ class TelegramHttp(BaseRequest):
 
 def make_bot(settings: TelegramSettings, http: TelegramHttp) -> Bot:
     """The library's bot, which calls through `http` alone."""
-    base_url = (settings.api or API) + "/bot"
-    return Bot(settings.token, base_url=base_url, request=http, get_updates_request=http)
+    home = settings.api or API
+    return Bot(
+        settings.token,
+        base_url=f"{home}/bot",
+        base_file_url=f"{home}/file/bot",
+        request=http,
+        get_updates_request=http,
+    )
 
 
 def _seconds(body: bytes) -> int:

@@ -14,6 +14,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, WebAppInfo
 
 from bot.cases.number import find_number
 from bot.channels import Link, Message
+from bot.channels.fetching import content
 from bot.conversation.model import (
     LANGUAGES,
     Chose,
@@ -26,6 +27,7 @@ from bot.conversation.model import (
     TooLong,
     Typed,
 )
+from bot.conversation.picture import Content
 from bot.text import Texts
 
 ALLOWED: Final = ("message", "edited_message", "callback_query", "my_chat_member")
@@ -42,6 +44,8 @@ PUSHED: Final = ("news", "ask.how")
 _CHOICE: Final = re.compile(r"([a-z0-9_.]{1,40})=([A-Za-z0-9_.-]{1,20})")
 _START: Final = re.compile(r"/start(@\w+)?(\s|$)")
 _TO_BOT: Final = re.compile(r"(/\w+)@\w+")
+
+_PICTURES: Final = frozenset(("image/jpeg", "image/png", "image/webp"))
 
 Kind = Literal["image", "video", "file", "voice", "sticker", "location"]
 _MEDIA: Final[tuple[tuple[str, Kind], ...]] = (
@@ -71,11 +75,15 @@ class Heard:
     query: str | None = field(default=None, repr=False)
 
 
-def parse(update: object, at: datetime) -> Heard | None:
-    """What an update says; None for what is no private chat's or not asked for. Never raises."""
+def parse(update: object, at: datetime, *, takes: bool = False) -> Heard | None:
+    """What an update says; None for what is no private chat's or not asked for. Never raises.
+
+    `takes` notes by what a picture could be fetched, and hears the words below it before it.
+    """
     match update:
         case {"update_id": int(id), "message": {"chat": {"type": "private", "id": int(chat)}} as m}:
-            return Heard(str(id), chat, tuple(_events(m, at)), _id(m))
+            events = tuple(_events(m, at))
+            return Heard(str(id), chat, _with_content(events, m) if takes else events, _id(m))
         case {"update_id": int(id), "callback_query": {"id": str(query)} as pressed}:
             return _pressed(str(id), query, pressed, at)
         case {
@@ -125,6 +133,38 @@ def _events(message: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:
     words = message.get("caption" if kind else "text")
     if isinstance(words, str) and words.strip():
         yield _typed(words, ref, message, at)
+
+
+def _with_content(events: tuple[Inbound, ...], message: Mapping[str, Any]) -> tuple[Inbound, ...]:
+    """Words below a picture may say who is in it: they are heard before it is taken (C16)."""
+    media, *words = events or (None,)
+    if not isinstance(media, Media):
+        return events
+    return (*words, replace(media, content=_content(message)))
+
+
+def _content(message: Mapping[str, Any]) -> Content | None:
+    """The largest of a photo's sizes, or a document that says it is a picture."""
+    match message:
+        case {"date": int(date), "photo": [*sizes]}:
+            found = [one for one in map(_file, sizes) if one]
+            largest = max(found, key=lambda one: one[2], default=None)
+        case {"date": int(date), "document": {"mime_type": str(kind)} as document}:
+            largest = _file(document) if kind in _PICTURES else None
+        case _:
+            return None
+    return content(largest[0], date * 1000, largest[1]) if largest else None
+
+
+def _file(plain: object) -> tuple[str, int | None, int] | None:
+    """File id, bytes where they are told, and pixels."""
+    match plain:
+        case {"file_id": str(id), **more} if id:
+            size, width, height = (more.get(name) for name in ("file_size", "width", "height"))
+            pixels = width * height if isinstance(width, int) and isinstance(height, int) else 0
+            return id, size if isinstance(size, int) else None, pixels
+        case _:
+            return None
 
 
 def _id(message: Mapping[str, Any]) -> int | None:

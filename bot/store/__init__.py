@@ -138,6 +138,10 @@ class Store(Protocol):
         """
         ...
 
+    async def state(self, conversation: ConversationId) -> bytes | None:
+        """The conversation's state as it stands now; None before its first turn."""
+        ...
+
     async def park(self, claimed: Claimed, seq: int | None = None) -> None:
         """Set aside one waiting event of a claim, which always fails; the rest goes on.
 
@@ -191,11 +195,11 @@ class Store(Protocol):
 # ---------------------------------------------------------------- the case ledger
 
 CaseId = NewType("CaseId", bytes)
-Refusal = Literal["unknown", "used", "expired"]
+Refusal = Literal["unknown", "used", "expired", "lowered"]
 
 
 class TicketRefused(Exception):
-    """The mini-app's ticket opens nothing: never issued, used, or expired."""
+    """A ticket opens nothing: never issued, used, expired, or its conversation was lowered."""
 
     def __init__(self, reason: Refusal) -> None:
         super().__init__(reason)
@@ -304,6 +308,14 @@ class Registry(Protocol):
     async def register(self, digest: bytes, items: Sequence[Item], now: datetime) -> Registered:
         """Use the ticket, open (or grow) its case, list its hashes, and tell its conversation
         (`Hashed`), all in one transaction. TicketRefused or TooManyImages writes nothing."""
+        ...
+
+    async def register_sent(
+        self, ticket: Ticket, items: Sequence[Item], now: datetime
+    ) -> Registered | None:
+        """As `register`, of a picture sent into the chat, with a ticket that is issued and used in
+        that one transaction; None when it was used before. TicketRefused once the conversation was
+        lowered: such a picture belongs to no list."""
         ...
 
     async def renew(

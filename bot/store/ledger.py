@@ -146,9 +146,27 @@ class Ledger(Part):
         new = await asyncio.to_thread(self._new_case) if ticket.number is None else None
         return await self._engine.write(lambda db: self._register(db, digest, items, now, new))
 
+    async def register_sent(
+        self, ticket: Ticket, items: Sequence[Item], now: datetime
+    ) -> Registered | None:
+        """As `register`, of a picture sent into the chat; None when this ticket was used before.
+
+        The ticket is never open to a page, and never becomes one of the minors' list (C16).
+        """
+        new = await asyncio.to_thread(self._new_case) if ticket.number is None else None
+
+        def job(db: Connection) -> Registered | None:
+            if db.execute(_LOWERED, (ticket.conversation,)).fetchone():
+                raise TicketRefused("lowered")
+            if not db.execute(_ISSUE, self._ticket_row(ticket)).rowcount:
+                return None
+            return self._register(db, ticket.digest, items, now, new, here=True)
+
+        return await self._engine.write(job)
+
     def _register(
         self, db: Connection, digest: bytes, items: Sequence[Item], now: datetime,
-        new: _NewCase | None,
+        new: _NewCase | None, *, here: bool = False,
     ) -> Registered:  # fmt: skip
         ticket = self._usable(db, digest, now)
         case = self._open(db, new, ticket.list, now) if new else self._grown(db, ticket)
@@ -160,7 +178,7 @@ class Ledger(Part):
         db.execute(_GROW, (images, case.list, case.id))
         db.execute(_USE, (micros(now), digest))
         db.execute(_ORIGIN, (origin_of(self._vault, ticket.conversation), case.id))
-        self._tell_hashed(db, ticket, Hashed(now, case.number, images))
+        self._tell_hashed(db, ticket, Hashed(now, case.number, images, here))
         return Registered(case.number, new.pin if new else None, images)
 
     def _new_case(self) -> _NewCase:

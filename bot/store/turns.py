@@ -157,6 +157,15 @@ class Turns(Part):
         row = {"id": effect.id, "conversation": id, "due_at": due_at, "body": body}
         return row | {"said": effect.said}
 
+    async def state(self, conversation: ConversationId) -> bytes | None:
+        """The conversation's state as it stands now; None before its first turn."""
+
+        def job(db: Connection) -> bytes | None:
+            _, _, sealed = db.execute(_STATE, (conversation,)).fetchone() or (None, None, None)
+            return sealed and self._vault.open(_place("conversation.state", conversation), sealed)
+
+        return await self._engine.read(job)
+
     async def park(self, claimed: Claimed, seq: int | None = None) -> None:
         """Set aside this waiting event of a claim, or the first; without one, drop the timers."""
         id = claimed.conversation

@@ -77,6 +77,7 @@ class FakeLine:
     everybody: str = ""
     liff_apps: dict[str, Json] = field(default_factory=dict)
     id_tokens: dict[str, Json] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
     webhook: str = ""
     url: str = ""
     _ids: Iterator[int] = field(default_factory=count)
@@ -122,6 +123,9 @@ class FakeLine:
             self.faulty.append(f"{request.path}: {error!r}")
             raise
         self.calls.append((request.path, status))
+        sent = self.contents.get(request.path.split("/")[-2])
+        if status == 200 and sent is not None and fault is None:
+            return web.Response(body=sent, content_type="image/jpeg")
         if fault == "cut after" and request.transport:
             request.transport.close()
         if fault == "slow after":
@@ -146,7 +150,7 @@ class FakeLine:
         return self._done(request, body)
 
     def _wrong(self, request: web.Request, body: bytes) -> str:
-        if request.path.endswith("/content"):
+        if request.path.endswith("/content") and request.method == "POST":
             good = request.content_type == "image/png" and len(body) <= 1_000_000
             return "" if good else "no picture of at most 1 MB"
         name = "liff" if request.path.startswith("/liff") else "messaging-api"
@@ -165,11 +169,8 @@ class FakeLine:
                 return self._reply(request, posted)
             case "POST", ["message", "push"]:
                 return self._push(request, posted)
-            case "GET", ["message", "quota"]:
-                limited = {"type": "limited", "value": self.limit}
-                return 200, limited if self.limit is not None else {"type": "none"}
-            case "GET", ["message", "quota", "consumption"]:
-                return 200, {"totalUsage": self.used}
+            case "GET", ["message", *rest]:
+                return self._told(rest)
             case "POST", ["chat", "loading", "start"]:
                 good = posted["loadingSeconds"] % 5 == 0
                 return (202, {}) if good else (400, {"message": "loadingSeconds"})
@@ -181,6 +182,19 @@ class FakeLine:
                 return self._liff(method, rest, posted)
             case _:
                 self.faulty.append(f"{request.method} {request.path}: not a call Sala makes")
+                return 404, {"message": "Not found"}
+
+    def _told(self, asked: list[str]) -> tuple[int, Json]:
+        """The quota, what of it is used, or that a message's content is there."""
+        match asked:
+            case ["quota"]:
+                limited = {"type": "limited", "value": self.limit}
+                return 200, limited if self.limit is not None else {"type": "none"}
+            case ["quota", "consumption"]:
+                return 200, {"totalUsage": self.used}
+            case [id, "content"] if id in self.contents:
+                return 200, {}
+            case _:
                 return 404, {"message": "Not found"}
 
     # -- messages

@@ -26,7 +26,7 @@ from bot.voice import Operator, Voice
 from bot.worker import Worker
 from tests.peers import specs
 from tests.peers.line_api import CHANNEL_TOKEN, LOGIN_CHANNEL, FakeLine
-from tests.talking import BANGKOK, DAY, HOME, VAULT
+from tests.talking import BANGKOK, DAY, HOME, VAULT, taking
 
 SECRET = "the channel's secret"
 LIFF = "1650000000-abcdefgh"
@@ -45,6 +45,7 @@ class Account:
         self.texts = load_texts()
         self.renewed: list[tuple[ConversationId, Language]] = []
         self.open_link: str | None = "en-00000000000000000000000000000000"
+        self.takes = False
         self._ids = count()
         self.restart()
 
@@ -56,11 +57,11 @@ class Account:
         voice = Voice(self.texts, self.store, VAULT, Operator("", "", 24), HOME)
         self.worker = Worker(
             self.store, self.store, voice, VAULT, self.texts, {"line": self.channel},
-            lambda: self.now, BANGKOK,
+            lambda: self.now, BANGKOK, taking(self.store, lambda: self.now) if self.takes else None,
         )  # fmt: skip
         self.door = LineDoor(
             self.channel, self.store.receive, conversation_of, lambda: self.now,
-            self.worker.wake, self.renew, self.texts, HOME, settings,
+            self.worker.wake, self.renew, self.texts, HOME, settings, self.takes,
         )  # fmt: skip
         app = Starlette(routes=routes(self.door))
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=HOME)
@@ -89,6 +90,13 @@ class Account:
     def text(self, text: str, user: str = ANN, id: str = "") -> Json:
         content = {"id": id or str(next(self._ids)), "type": "text", "text": text, "quoteToken": ""}
         return self.event("message", user, message=content)
+
+    def picture(self, data: bytes, id: str = "", user: str = ANN, **more: Any) -> Json:
+        """A picture, which LINE keeps for a while."""
+        message = {"id": id or str(next(self._ids)), "type": "image", "quoteToken": ""}
+        self.line.contents[message["id"]] = data
+        provider = {"contentProvider": {"type": "line"}}
+        return self.event("message", user, message=message | provider | more)
 
     def press(self, data: str, user: str = ANN) -> Json:
         return self.event("postback", user, postback={"data": data})

@@ -23,6 +23,8 @@ from tests.peers.telegram_document import document
 BOT: Final = 110201543
 TOKEN: Final = f"{BOT}:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDcanary"
 KEPT: Final = timedelta(hours=48)
+GIVEN_MOST: Final = 20_000_000
+"""Bytes of a file that a bot may download."""
 HERSELF: Final = {"id": BOT, "is_bot": True, "first_name": "Sala"}
 
 Trouble = Literal["none", "500", "lost", "hangs", "flood", "400", "401", "not json"]
@@ -65,6 +67,8 @@ class TelegramApi:
     webhook: dict[str, Any] | None = None
     updates: list[dict[str, Any]] = field(default_factory=list)
     queries: set[str] = field(default_factory=set)
+    files: dict[str, bytes] = field(default_factory=dict)
+    downloads: list[str] = field(default_factory=list)
     url: str = ""
     last: int = 700_000_000
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,6 +85,20 @@ class TelegramApi:
         return self._incoming(
             chat, {kind: document().invent_field(one, random.Random(kind)), **more}
         )
+
+    def picture(
+        self, chat: int, data: bytes, name: str = "", kind: str = "", **more: Any
+    ) -> dict[str, Any]:
+        """A person sends a picture as a photo, in two sizes, or with a kind as a file."""
+        id = name or f"file-{self._next()}"
+        self.files[id] = data
+        self.files[f"{id}-small"] = b"the small one"
+        file = {"file_id": id, "file_unique_id": f"u{id}", "file_size": len(data)}
+        if kind:
+            return self._incoming(chat, {"document": file | {"mime_type": kind}, **more})
+        large = file | {"width": 1280, "height": 960}
+        small = file | {"file_id": f"{id}-small", "width": 90, "height": 67, "file_size": 13}
+        return self._incoming(chat, {"photo": [small, large], **more})
 
     def presses(self, chat: int, data: str, message: int = 1) -> dict[str, Any]:
         """A person presses a button below a message of the bot, perhaps one long gone."""
@@ -155,6 +173,31 @@ class TelegramApi:
         if trouble == "not json":
             return web.Response(text=f"<html>{json.dumps(given)}", status=502)
         return web.json_response({"ok": True, "result": done})
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """A file, at the address that `getFile` told."""
+        if request.match_info["token"] != TOKEN:
+            return web.json_response({"ok": False}, status=401)
+        id = request.match_info["path"].removeprefix("photos/")
+        self.downloads.append(id)
+        trouble = self.troubles["download"].popleft() if self.troubles["download"] else None
+        if trouble == "hangs":
+            await asyncio.Event().wait()
+        if trouble == "500" or id not in self.files:
+            return web.json_response({"ok": False}, status=404)
+        if trouble == "lost" and request.transport:
+            request.transport.close()
+        return web.Response(body=self.files[id], content_type="application/octet-stream")
+
+    async def _getFile(self, file_id: str) -> Any:  # noqa: N802
+        if file_id not in self.files:
+            raise Refusal(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        if len(self.files[file_id]) > GIVEN_MOST:
+            raise Refusal(400, "Bad Request: file is too big")
+        file = {"file_id": file_id, "file_unique_id": f"u{file_id}"}
+        file |= {"file_path": f"photos/{file_id}"}
+        assert document().problem(["File"], file) is None
+        return file
 
     async def _given(self, request: web.Request, method: str) -> Mapping[str, Any]:
         if request.match_info["token"] != TOKEN:
@@ -306,6 +349,7 @@ async def telegram(clock: Callable[[], datetime]) -> AsyncIterator[TelegramApi]:
     api = TelegramApi(clock)
     app = web.Application()
     app.router.add_route("*", "/bot{token}/{method}", api.answer)
+    app.router.add_route("GET", "/file/bot{token}/{path:.*}", api.download)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,0 +1,94 @@
+"""Golden talks with pictures (C16), as in a chat app: what a lawyer or counsellor can read.
+
+Lines that begin with `> ` are the person's; `> [a picture]` and `> [a film]` are sent into the
+chat. Lines in brackets say what the door did. `SALA_UPDATE=1` writes what Sala says now.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bot.channels import Message
+from bot.channels.fetching import NotFetched
+from bot.conversation.model import Media, Opened, Typed
+from bot.conversation.picture import Content
+from tests.talking import Door, Talk, play, taking
+from tests.test_transcripts import language_of, same_each_time
+
+TALKS = sorted((Path(__file__).parent / "transcripts" / "chat").glob("*.txt"))
+
+
+def picture(seed: str) -> bytes:
+    chance = np.random.default_rng(int(seed))
+    file = io.BytesIO()
+    small = Image.fromarray(chance.integers(0, 256, (9, 12, 3), np.uint8))
+    small.resize((320, 240), Image.Resampling.BICUBIC).save(file, "PNG")
+    return file.getvalue()
+
+
+class ChatApp(Door):
+    """Hands pictures over, and takes messages out of the chat."""
+
+    fetches = True
+
+    def __init__(self) -> None:
+        super().__init__(wakes=True)
+        self.said: list[str] = []
+
+    async def send(self, address, messages, way=None) -> None:  # type: ignore[no-untyped-def]
+        self.said += [shown(one) for one in messages]
+
+    async def fetch(self, address: bytes, file: str, most: int) -> bytes:
+        self.said.append("(the picture is fetched)\n")
+        if len(picture(file)) > most:
+            raise NotFetched("size")
+        return picture(file)
+
+    async def remove(self, address: bytes, ref: str) -> None:
+        self.said.append("(it is removed from the chat)\n")
+
+
+def shown(message: Message) -> str:
+    lines = [message.text, *(f"   → {one.label}: {one.url}" for one in message.links)]
+    lines += [f"   {n}. {choice.label}" for n, choice in enumerate(message.choices, 1)]
+    return "\n".join(lines) + "\n"
+
+
+async def says(talk: Talk, line: str, n: int) -> None:
+    match line:
+        case "[a picture]":
+            await talk.arrives(Media(talk.now, "image", str(n), None, Content(str(n), talk.now)))
+        case "[a film]":
+            await talk.arrives(Media(talk.now, "video", str(n)))
+        case words:
+            await talk.arrives(Typed(talk.now, words))
+    await talk.work()
+
+
+def talked(path: Path, lines: list[str], folder: Path) -> str:
+    door = ChatApp()
+
+    async def story(talk: Talk) -> None:
+        talk.worker.taking = talk.worker.outbox.taking = taking(talk.store, lambda: talk.now)
+        await talk.arrives(Opened(talk.now, language_of(path)))
+        await talk.work()
+        for n, line in enumerate(lines):
+            door.said.append(f"> {line}")
+            await says(talk, line, n)
+
+    play(folder, story, door)
+    return same_each_time("\n".join(door.said) + "\n")
+
+
+@pytest.mark.parametrize("path", TALKS, ids=lambda path: path.stem)
+def test_c16_a_talk_with_pictures_goes_as_it_was_reviewed(path: Path, tmp_path: Path) -> None:
+    reviewed = path.read_text("utf-8")
+    lines = [line[2:] for line in reviewed.splitlines() if line.startswith("> ")]
+    said = talked(path, lines, tmp_path)
+    if os.environ.get("SALA_UPDATE"):
+        path.write_text(said, "utf-8")
+    assert said == reviewed
