@@ -74,9 +74,15 @@ class Settings:
 
     @property
     def takes(self) -> bool:
-        """Whether a picture of an adult may be taken from a chat (C16): on this machine alone
-        unless it is switched off, on a public address only when it is switched on."""
-        return not self.public if self.transient is None else self.transient == "adults"
+        """Whether a picture of an adult may be taken from a chat (C16).
+
+        Where people can come in, by a public address or a real account that is polled, only when
+        it is switched on; on this machine alone unless it is switched off.
+        """
+        if self.transient is not None:
+            return self.transient == "adults"
+        real = any(app is not None and not app.api for app in (self.line, self.telegram))
+        return not self.public and not real
 
     @property
     def public(self) -> bool:

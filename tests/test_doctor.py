@@ -90,7 +90,7 @@ def pictures(settings: Settings) -> list[Finding]:
 def test_c16_whether_pictures_are_taken_and_the_jail_works_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bot = TelegramSettings("t", polling=True)
+    bot = TelegramSettings("t", polling=True, api="http://127.0.0.1:9")
     assert pictures(Settings()) == []
     assert "none are taken" in pictures(replace(PUBLIC, telegram=bot))[0].words
     assert well(pictures(Settings(telegram=bot)))

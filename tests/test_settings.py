@@ -95,6 +95,14 @@ def test_c16_pictures_are_taken_on_this_machine_alone_unless_somebody_says_so() 
     assert read(**PUBLIC, SALA_TRANSIENT="adults").takes
 
 
+def test_c16_a_real_account_lets_people_in_without_a_public_address() -> None:
+    real = {"SALA_TELEGRAM_TOKEN": "b", "SALA_TELEGRAM": "polling"}
+    assert not read(**real).takes
+    assert read(**real, SALA_TELEGRAM_API="http://127.0.0.1:9").takes
+    assert read(**real, SALA_TRANSIENT="adults").takes
+    assert not read(SALA_LINE_SECRET="s", SALA_LINE_TOKEN="t").takes
+
+
 @pytest.mark.parametrize("value", ["minors", "both", "all", "on", "under18", "adults,minors"])
 def test_c16_no_setting_takes_pictures_of_under_18s(value: str) -> None:
     with pytest.raises(SettingsError, match="SALA_TRANSIENT is off or adults"):

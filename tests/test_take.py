@@ -364,6 +364,14 @@ def test_a_message_taken_back_is_not_taken():
     assert Talk()(Unsent(AT, "7")).state.awaited is None
 
 
+def test_a_message_taken_back_counts_as_a_try():
+    talk = waiting()
+    for ref in ("1", "2", "3"):
+        talk(picture(ref))(Unsent(AT, ref))
+    assert talk(picture("4")).did(Fetch) == []
+    assert talk.said == ["take.late", "take.means", "ask.take"]
+
+
 def test_switched_off_in_between_nothing_is_fetched():
     talk = waiting(takes=False)(picture())
     assert talk.did(Fetch) == []

@@ -22,7 +22,7 @@ ANN = 5_000_000_001
 SAY = load_texts().say
 CANARY = b"canary-in-the-picture"
 WAY = (*TO_APP, "app=trouble", "app=chat", "ask.take=yes")
-BOT = TelegramSettings(TOKEN, polling=True)
+BOT = TelegramSettings(TOKEN, polling=True, api="http://127.0.0.1:9")
 
 
 def everyday() -> bytes:
@@ -82,6 +82,7 @@ def jail(settings: Settings) -> object:
 def test_c16_only_where_it_is_on_and_a_chat_app_is_open_is_there_a_jail() -> None:
     assert jail(Settings()) is None
     assert jail(Settings(telegram=BOT, transient="off")) is None
+    assert jail(Settings(telegram=TelegramSettings(TOKEN, polling=True))) is None
     assert jail(Settings(telegram=BOT, public_url="https://sala.example")) is None
     assert jail(Settings(telegram=BOT))
 

@@ -14,7 +14,7 @@ from bot.conversation.model import (
     State,
 )
 from bot.conversation.moves import repeat, talk_now
-from bot.conversation.picture import Fetch, NotTaken
+from bot.conversation.picture import Awaited, Fetch, NotTaken
 from bot.conversation.rules import may_take
 from bot.conversation.table import Line
 from bot.conversation.walk import Step, enter, send
@@ -58,7 +58,7 @@ def _offered(state: State, event: Media, remove: tuple[Remove, ...]) -> Step:
     """Where a picture is awaited: it is taken, or not and why."""
     awaited, content = state.awaited, event.content
     answered = replace(state, album=event.album)
-    if awaited is None or not may_take(state) or event.at > awaited.until:
+    if awaited is None or not may_take(state) or _over(awaited, event.at):
         late = replace(answered, awaited=None)
         return after(remove, enter(late, NodeId("take.late"), event.at))
     if event.ref is None or content is None:
@@ -72,6 +72,10 @@ def _offered(state: State, event: Media, remove: tuple[Remove, ...]) -> Step:
     taking = replace(awaited, left=awaited.left - 1, ref=event.ref)
     fetch = Fetch(event.ref, content.file, state.number)
     return Step(replace(state, awaited=taking), (fetch,))
+
+
+def _over(awaited: Awaited, at: datetime) -> bool:
+    return at > awaited.until or not (awaited.left or awaited.ref)
 
 
 def made(state: State, event: Hashed) -> tuple[bool, NodeId]:
