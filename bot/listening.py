@@ -117,9 +117,10 @@ def _number(state: State, node: Ask, typed: Typed, number: int, meaning: Meaning
     """A bare number is a choice by its place; past the choices, an age.
 
     At an age question it is the age in the image; elsewhere 13 to 17 is the writer's own (C16).
+    It is said in no language.
     """
     offered = buttons(state, node)
-    meaning = replace(meaning, own_age=None, image_age=None)
+    meaning = replace(meaning, own_age=None, image_age=None, language=None)
     if 1 <= number <= len(offered):
         return Said(typed.at, meaning, offered[number - 1].value)
     if node.slot == "age":

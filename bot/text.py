@@ -4,6 +4,7 @@ Ids are stable and English is the template. A text that is missing in a language
 another language's text: the tests hold all three complete.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -48,6 +49,15 @@ class Texts:
         start = prefix + "."
         texts = self.by_language[language].items()
         return {id.removeprefix(start): text for id, text in texts if id.startswith(start)}
+
+
+def language_of(tag: object) -> Language | None:
+    """One of our languages, from what a platform calls a language (an IETF tag)."""
+    if isinstance(tag, str):
+        for language in LANGUAGES:
+            if re.match(rf"{language}\b", tag.lower()):
+                return language
+    return None
 
 
 @cache

@@ -1,6 +1,5 @@
 """The LINE door by itself: what it lets in, what it makes of it, how a message looks."""
 
-import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bot.app import open_sala
 from bot.channels import Choice, Link, Message
 from bot.channels.line import MOST, signed
 from bot.channels.line_address import (
@@ -40,9 +38,7 @@ from bot.conversation.model import (
 )
 from bot.conversation.picture import Content
 from bot.knowledge import help_lines
-from bot.settings import read_settings
 from bot.store import EffectId
-from bot.talk import PROMPT, talk
 from bot.text import load_texts
 from bot.understanding import understand
 from tests.peers.line_api import actions, beyond, words
@@ -326,47 +322,6 @@ def test_the_menus_picture_is_as_line_wants_it(language: Language) -> None:
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < PICTURE_MOST
     assert picture == rich_menu_image(TEXTS, language, find_font(TEXTS, language))
-
-
-# ---------------------------------------------------------------- golden talks
-
-
-def said_in_terminal(lines: list[str], folder: Path) -> list[str]:
-    """The texts of a terminal talk, one a message, without buttons and links."""
-    written: list[str] = []
-
-    async def whole() -> None:
-        settings = read_settings({"SALA_DATA_DIR": str(folder / "data")}, folder / ".env")
-        async with open_sala(settings) as sala:
-            await talk(sala, None, lines, written.append)
-
-    asyncio.run(whole())
-    said = [text for text in written if not text.startswith(PROMPT)]
-    return ["\n".join(line for line in text.split("\n") if line[:3] != "   ")[:-1] for text in said]
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["money.th", "posted.th", "parent.th", "afraid.en", "stop-back-help.en", "under-13.en",
-     "more.es", "danger.es", "self-harm.es"],
-)  # fmt: skip
-def test_a_talk_on_line_says_what_the_terminal_says_message_by_message(
-    name: str, tmp_path: Path
-) -> None:
-    talked = (TALKS / f"{name}.txt").read_text("utf-8").splitlines()
-    lines = [line.removeprefix(PROMPT) for line in talked if line.startswith(PROMPT)]
-    lines = [line for line in lines if not line.startswith("/hash")]
-    expected = said_in_terminal(lines, tmp_path)
-
-    async def story(sala: Account) -> None:
-        sala.now = datetime.now(UTC)
-        await sala.hears(sala.event("follow", follow={"isUnblocked": False}))
-        for line in lines:
-            await sala.says(line)
-        assert sala.line.said(ANN) == expected
-        assert len(expected) > 5
-
-    play(tmp_path, story)
 
 
 def test_a_tapped_help_line_dials_its_own_number_or_nothing():

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from bot.channels.line_faces import rich_menu
 from bot.channels.line_menu import find_font, rich_menu_image
 from bot.channels.line_setup import put_liff, put_menu, set_webhook, try_webhook
-from bot.conversation.model import LANGUAGES
+from bot.conversation.model import LANGUAGES, Language
 from tests.peers import specs
 from tests.peers.line_api import CHANNEL_TOKEN, Fault, objections
 from tests.peers.line_talk import ANN, HOME, SECRET, Account, account, play
@@ -68,6 +68,33 @@ def test_an_answer_goes_out_by_the_reply_token_in_one_call_and_costs_nothing(
         assert said_once(sala)
         assert sala.line.asked(REPLY) == [200]
         assert (sala.line.asked(PUSHED), sala.line.used) == ([], 0)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("told", "spoken"), [("th", "th"), ("es-419", "es"), ("fr", "en"), (None, "en")]
+)
+def test_a_newcomer_is_greeted_in_the_language_of_their_app(
+    told: str | None, spoken: Language, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.languages |= {ANN: told} if told else {}
+        await opens(sala)
+        assert sala.once("hello", spoken)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("fault", ["500", "rate", "slow after"])
+def test_a_profile_that_does_not_come_in_time_holds_no_greeting_back(
+    fault: Fault, tmp_path: Path
+) -> None:
+    async def story(sala: Account) -> None:
+        sala.line.languages[ANN] = "th"
+        sala.line.faults[f"/v2/bot/profile/{ANN}"] = [fault]
+        await opens(sala)
+        assert said_once(sala)
 
     play(tmp_path, story)
 

@@ -54,6 +54,10 @@ def test_a_number_is_a_choice_by_its_place_and_past_them_an_age():
     assert heard("99", "ask.who").picked is None
 
 
+def test_a_number_is_said_in_no_language():
+    assert heard("2", "ask.language").meaning.language is None
+
+
 def test_six_digits_are_a_pin_only_where_keys_are_asked_for():
     assert heard("482913", "ask.pin").meaning.case == CaseKeys("", "482913")
     assert heard("482913", "ask.who").meaning.case is None

@@ -23,7 +23,6 @@ from bot.channels.telegram_wire import (
     address_of,
     chat_of,
     key_of,
-    language_of,
     parse,
     render,
     split,
@@ -44,13 +43,11 @@ from bot.conversation.model import (
 from bot.conversation.picture import Content
 from bot.conversation.table import Ask
 from bot.store import EffectId
-from bot.text import load_texts
+from bot.text import language_of, load_texts
 from bot.understanding import understand
 from tests.peers.telegram_api import person, private
 from tests.telegram_town import ANN, BOB, SECRET, Town, live
 from tests.test_texts import NEVER, graphemes
-from tests.test_transcripts import TALKS, same_each_time
-from tests.test_transcripts import language_of as language_in
 
 AT = datetime(2026, 3, 1, 7, tzinfo=UTC)
 TEXTS = load_texts()
@@ -378,49 +375,3 @@ def test_the_doors_words_fit_telegram_and_hurt_nobody(language: Language) -> Non
 
 def test_every_command_in_the_menu_is_understood() -> None:
     assert [understand(f"/{name}", None).command for name in COMMANDS] == list(COMMANDS)
-
-
-# ---------------------------------------------------------------- golden talks
-
-LOCAL = "http://127.0.0.1:8080"
-
-
-def as_in_terminal(sent: Mapping[str, Any], language: Language) -> str:
-    """A message of the bot, written as the terminal writes it."""
-    text = sent["text"]
-    for preview in (TEXTS.say("preview", one) for one in LANGUAGES):
-        text = text.removeprefix(f"{preview}\n\n")
-    lines, choices = [text], 0
-    for (button,) in sent.get("reply_markup", {}).get("inline_keyboard", ()):
-        if "url" in button:
-            lines.append(f"   → {button['text']}: {button['url']}")
-            if "/app#" in button["url"]:
-                lines.append("   → " + TEXTS.say("terminal.link", language))
-        else:
-            choices += 1
-            lines.append(f"   {choices}. {button['text']}")
-    return "\n".join(lines) + "\n"
-
-
-@pytest.mark.parametrize("path", TALKS, ids=lambda path: path.stem)
-def test_a_golden_talk_goes_the_same_way_through_telegram(path: Path, tmp_path: Path) -> None:
-    reviewed = path.read_text("utf-8").partition("> /hash")[0]
-    language = language_in(path)
-
-    async def story(town: Town) -> None:
-        seen: set[int] = set()
-
-        def new() -> list[str]:
-            fresh = [one for one in town.api.said(ANN) if one["message_id"] not in seen]
-            seen.update(one["message_id"] for one in fresh)
-            return [as_in_terminal(one, language) for one in fresh]
-
-        sender = person(ANN, language)
-        await town.hears(town.api.text(ANN, "/start", **{"from": sender}))
-        told = new()
-        for line in re.findall("^> (.*)$", reviewed, re.MULTILINE):
-            await town.hears(town.api.text(ANN, line, **{"from": sender}))
-            told += [f"> {line}", *new()]
-        assert same_each_time("\n".join(told) + "\n") == reviewed
-
-    live(tmp_path, story, LOCAL)

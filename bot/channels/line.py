@@ -4,10 +4,11 @@ LINE wants an answer within two seconds, delivers an event again when it gets no
 when it did), and puts events of several people into one request.
 """
 
+import asyncio
 import hmac
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -94,7 +95,8 @@ async def _webhook(door: LineDoor, request: Request) -> Response:
     if not signed(door.settings.secret, body, request.headers.get("x-line-signature", "")):
         return Response(status_code=401)
     try:
-        heard = parse_webhook(body, door.clock(), takes=door.takes)
+        parsed = parse_webhook(body, door.clock(), takes=door.takes)
+        heard = await asyncio.gather(*(_named(door, one) for one in parsed))
         arrived = [one for one in heard if await _keep(door, one)]
     except Malformed:
         return Response(status_code=400)
@@ -117,6 +119,14 @@ async def _body(request: Request) -> bytes | None:
     except ClientDisconnect:
         return b""
     return bytes(body)
+
+
+async def _named(door: LineDoor, heard: Heard) -> Heard:
+    """With the language of who comes in, whom Sala greets before they wrote a word."""
+    if not isinstance(heard.event, Opened):
+        return heard
+    language = await door.channel.language(heard.user)
+    return replace(heard, event=replace(heard.event, language=language))
 
 
 async def _keep(door: LineDoor, heard: Heard) -> bool:

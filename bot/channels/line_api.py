@@ -157,6 +157,11 @@ class LineApi:
         used = await self.call(self.messaging.get_message_quota_consumption)
         return Quota(limit.value if limit.type == "limited" else None, used.total_usage)
 
+    async def language(self, user: str) -> str | None:
+        """The language (BCP 47) of this person's app; None where they never let LINE tell."""
+        profile = await self.call(self.messaging.get_profile, user)
+        return profile.language if isinstance(profile.language, str) else None
+
     async def loading(self, user: str, seconds: int = 5) -> None:
         """Three dots in an open chat, until the next message or so many seconds."""
         body = {"chatId": user, "loadingSeconds": seconds}

@@ -28,7 +28,7 @@ from bot.channels.line_address import (
 from bot.channels.line_api import LineApi, Outcome, Quota, Refused
 from bot.channels.line_faces import Face, render
 from bot.conversation.model import Language
-from bot.text import Texts
+from bot.text import Texts, language_of
 
 AT_ONCE: Final = 5
 RESERVE: Final = 0.2
@@ -36,6 +36,8 @@ RESERVE: Final = 0.2
 PRESENT: Final = timedelta(minutes=10)
 REREAD: Final = timedelta(minutes=10)
 SOON: Final = timedelta(seconds=2)
+GLANCE: Final = 0.8
+"""Seconds a webhook's answer, due within two, may wait to learn a newcomer's language."""
 PATIENCE: Final = 0.7
 """Seconds an answer may take before the chat shows that it is coming."""
 
@@ -81,6 +83,14 @@ class LineChannel(Plain):
     def address(self, user: str, token: str | None, now: datetime) -> bytes:
         """The address of a person who was just heard."""
         return write_address(Address(user, now, self._tokens.newest(user, token, now)))
+
+    async def language(self, user: str) -> Language | None:
+        """The language of the person's app, where LINE tells it in time: a first guess."""
+        try:
+            async with asyncio.timeout(GLANCE):
+                return language_of(await self.api.language(user))
+        except (Refused, TimeoutError):
+            return None
 
     # -- the Channel protocol
 

@@ -18,10 +18,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bot.channels.telegram_init import Forged, verify
-from bot.channels.telegram_wire import language_of
 from bot.conversation.model import Language
 from bot.store import ConversationId, StoreError
-from bot.text import Texts
+from bot.text import Texts, language_of
 
 MOST: Final = 16_000
 TELEGRAM_WEB: Final = "https://web.telegram.org"

@@ -16,7 +16,6 @@ from bot.cases.number import find_number
 from bot.channels import Link, Message
 from bot.channels.fetching import content
 from bot.conversation.model import (
-    LANGUAGES,
     Chose,
     Gone,
     Inbound,
@@ -28,7 +27,7 @@ from bot.conversation.model import (
     Typed,
 )
 from bot.conversation.picture import Content
-from bot.text import Texts
+from bot.text import Texts, language_of
 
 ALLOWED: Final = ("message", "edited_message", "callback_query", "my_chat_member")
 """The updates that are asked for."""
@@ -111,15 +110,6 @@ def address_of(chat: int) -> bytes:
 def chat_of(address: bytes) -> int:
     """The chat of an address."""
     return int(json.loads(address)["chat"])
-
-
-def language_of(code: object) -> Language | None:
-    """One of our languages, from Telegram's `language_code` (an IETF tag)."""
-    if isinstance(code, str):
-        for language in LANGUAGES:
-            if re.match(rf"{language}\b", code.lower()):
-                return language
-    return None
 
 
 def _events(message: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:

@@ -67,6 +67,8 @@ class FakeLine:
     faulty: list[str] = field(default_factory=list)
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     blocked: set[str] = field(default_factory=set)
+    languages: dict[str, str] = field(default_factory=dict)
+    """Of those who let LINE tell; of the others there is no profile to read."""
     unknown: set[str] = field(default_factory=set)
     tokens: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     keys: dict[str, datetime] = field(default_factory=dict)
@@ -171,6 +173,8 @@ class FakeLine:
                 return self._push(request, posted)
             case "GET", ["message", *rest]:
                 return self._told(rest)
+            case "GET", ["profile", user]:
+                return self._profile(user)
             case "POST", ["chat", "loading", "start"]:
                 good = posted["loadingSeconds"] % 5 == 0
                 return (202, {}) if good else (400, {"message": "loadingSeconds"})
@@ -230,6 +234,11 @@ class FakeLine:
         return {"sentMessages": _SENT}
 
     # -- everything else
+
+    def _profile(self, user: str) -> tuple[int, Json]:
+        if user not in self.languages:
+            return 404, {"message": "Not found"}
+        return 200, {"userId": user, "displayName": "M", "language": self.languages[user]}
 
     def _menu(self, method: str, path: str, posted: Json, body: bytes) -> tuple[int, Json]:
         parts = path.removeprefix("/v2/bot/").split("/")

@@ -37,8 +37,9 @@ Json = dict[str, Any]
 class Account:
     """Sala behind a LINE account, and the people who write to it."""
 
-    def __init__(self, folder: Path, line: FakeLine) -> None:
+    def __init__(self, folder: Path, line: FakeLine, home: str = HOME) -> None:
         self.line = line
+        self.home = home
         self.now = DAY
         line.clock = lambda: self.now
         self.store = SqliteStore.open(folder / "sala.db", VAULT, lambda: self.now)
@@ -54,14 +55,14 @@ class Account:
         settings = LineSettings(SECRET, CHANNEL_TOKEN, LIFF, LOGIN_CHANNEL, self.line.url)
         api = api or LineApi(settings.token, settings.api, seconds)
         self.channel = LineChannel(api, lambda: self.now, self.texts, settings.liff, patience=0)
-        voice = Voice(self.texts, self.store, VAULT, Operator("", "", 24), HOME)
+        voice = Voice(self.texts, self.store, VAULT, Operator("", "—", 24), self.home)
         self.worker = Worker(
             self.store, self.store, voice, VAULT, self.texts, {"line": self.channel},
             lambda: self.now, BANGKOK, taking(self.store, lambda: self.now) if self.takes else None,
         )  # fmt: skip
         self.door = LineDoor(
             self.channel, self.store.receive, conversation_of, lambda: self.now,
-            self.worker.wake, self.renew, self.texts, HOME, settings, self.takes,
+            self.worker.wake, self.renew, self.texts, self.home, settings, self.takes,
         )  # fmt: skip
         app = Starlette(routes=routes(self.door))
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=HOME)
@@ -148,11 +149,11 @@ def sign(body: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def account(folder: Path) -> AsyncIterator[Account]:
+async def account(folder: Path, home: str = HOME) -> AsyncIterator[Account]:
     """An account that nobody wrote to yet; skips where LINE's documents are absent."""
     specs.find("messaging-api.yml")
     async with FakeLine(lambda: DAY).served() as line:
-        one = Account(folder, line)
+        one = Account(folder, line, home)
         try:
             yield one
         finally:
@@ -160,11 +161,11 @@ async def account(folder: Path) -> AsyncIterator[Account]:
             await one.store.close()
 
 
-def play(folder: Path, story: Callable[[Account], Awaitable[None]]) -> None:
+def play(folder: Path, story: Callable[[Account], Awaitable[None]], home: str = HOME) -> None:
     """Tell a story; at its end LINE had nothing against any call."""
 
     async def told() -> None:
-        async with account(folder) as one:
+        async with account(folder, home) as one:
             await story(one)
             assert one.line.faulty == []
 
