@@ -91,6 +91,7 @@ def test_a_profile_that_does_not_come_in_time_holds_no_greeting_back(
     fault: Fault, tmp_path: Path
 ) -> None:
     async def story(sala: Account) -> None:
+        sala.restart(glance=0.1)
         sala.line.languages[ANN] = "th"
         sala.line.faults[f"/v2/bot/profile/{ANN}"] = [fault]
         await opens(sala)

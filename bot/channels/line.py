@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from bot.channels import line_liff
-from bot.channels.line_api import LineApi
+from bot.channels.line_api import LineApi, sdk
 from bot.channels.line_events import Heard, Malformed, parse_webhook
 from bot.channels.line_wire import LineChannel
 from bot.conversation.codec import encode_inbound
@@ -57,7 +57,8 @@ class LineDoor:
 def line_channel(
     settings: LineSettings, clock: Callable[[], datetime], texts: Texts
 ) -> LineChannel:
-    """The sending side of an account."""
+    """The sending side of an account. Takes seconds: no event is to wait for the SDK to load."""
+    sdk()
     return LineChannel(LineApi(settings.token, settings.api), clock, texts, settings.liff)
 
 

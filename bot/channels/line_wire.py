@@ -61,12 +61,14 @@ class LineChannel(Plain):
         texts: Texts,
         liff: str = "",
         patience: float = PATIENCE,
+        glance: float = GLANCE,
     ) -> None:
         self.api = api
         self.clock = clock
         self.texts = texts
         self.liff = liff
         self.patience = patience
+        self.glance = glance
         self._tokens = Tokens()
         self._budget = Budget(api, clock)
         self._menus: dict[str, str] = {}
@@ -87,7 +89,7 @@ class LineChannel(Plain):
     async def language(self, user: str) -> Language | None:
         """The language of the person's app, where LINE tells it in time: a first guess."""
         try:
-            async with asyncio.timeout(GLANCE):
+            async with asyncio.timeout(self.glance):
                 return language_of(await self.api.language(user))
         except (Refused, TimeoutError):
             return None

@@ -50,11 +50,13 @@ class Account:
         self._ids = count()
         self.restart()
 
-    def restart(self, seconds: float = 5, api: LineApi | None = None) -> None:
+    def restart(self, seconds: float = 5, api: LineApi | None = None, glance: float = 5) -> None:
         """A process that remembers nothing, on what was kept."""
         settings = LineSettings(SECRET, CHANNEL_TOKEN, LIFF, LOGIN_CHANNEL, self.line.url)
         api = api or LineApi(settings.token, settings.api, seconds)
-        self.channel = LineChannel(api, lambda: self.now, self.texts, settings.liff, patience=0)
+        self.channel = LineChannel(
+            api, lambda: self.now, self.texts, settings.liff, patience=0, glance=glance
+        )
         voice = Voice(self.texts, self.store, VAULT, Operator("", "—", 24), self.home)
         self.worker = Worker(
             self.store, self.store, voice, VAULT, self.texts, {"line": self.channel},
