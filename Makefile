@@ -11,7 +11,7 @@ SOURCE := pyproject.toml .ci/constraints.txt
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
 
-test: $(VENV)/.tested catalogs
+test: $(VENV)/.tested $(VENV)/.npm catalogs
 	@sh .ci/system
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -43,6 +43,11 @@ $(VENV)/.tested: $(VENV)/.installed .ci/system
 	@sh .ci/system
 	@$(PIP) install -c .ci/constraints.txt -e '.[test]'
 	@touch $@
+
+$(VENV)/.npm: .ci/package.json $(VENV)/.tested
+	@mkdir -p $(VENV)/npm && cp .ci/package.json $(VENV)/npm
+	@cd $(VENV)/npm && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error \
+	  && touch ../.npm || echo "npm gave no packages: the tests that need them are skipped and say so."
 
 clean:
 	rm -rf $(VENV) dist

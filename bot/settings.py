@@ -4,6 +4,7 @@ A combination that would put people at risk does not start: `Unsafe` says the re
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,11 +40,20 @@ class LineSettings:
 
 @dataclass(frozen=True, slots=True)
 class TelegramSettings:
-    """A Telegram bot, by webhook or by long polling."""
+    """A Telegram bot, by webhook or by long polling.
+
+    `by_signature`: who opens the mini-app is believed by Telegram's signature, not by the token's.
+    """
 
     token: str = field(repr=False)
     polling: bool = False
     api: str = ""
+    by_signature: bool = False
+
+    @property
+    def bot_id(self) -> int:
+        """The bot's own number, which its token begins with."""
+        return int(self.token.partition(":")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +163,15 @@ def _telegram(said: Mapping[str, str]) -> TelegramSettings | None:
     way, token = said.get("SALA_TELEGRAM", "webhook"), said.get("SALA_TELEGRAM_TOKEN", "")
     if way not in {"webhook", "polling"}:
         raise SettingsError("SALA_TELEGRAM is webhook or polling.")
+    proof = said.get("SALA_TELEGRAM_PROOF", "token")
+    if proof not in {"token", "signature"}:
+        raise SettingsError("SALA_TELEGRAM_PROOF is token or signature.")
     if not token:
         return None
-    return TelegramSettings(token, way == "polling", _loopback(said, "SALA_TELEGRAM_API"))
+    if proof == "signature" and not re.match("[0-9]{1,20}:", token):
+        raise SettingsError("SALA_TELEGRAM_TOKEN does not begin with the bot's number and a colon.")
+    api = _loopback(said, "SALA_TELEGRAM_API")
+    return TelegramSettings(token, way == "polling", api, proof == "signature")
 
 
 def _address(said: Mapping[str, str], name: str, default: str = "") -> str:

@@ -14,7 +14,8 @@ from hashlib import scrypt, sha256
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 _FORM: Final = b"\x01"
@@ -40,6 +41,15 @@ class OpenToOthers(VaultError):
 
 class Unopened(VaultError):
     """Sealed with keys that are not here, for another place, or changed since."""
+
+
+def signed_by(public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether the holder of this Ed25519 key (32 bytes, raw) signed these very bytes."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class Vault:

@@ -158,6 +158,7 @@ def test_all_missing_records_are_named_at_once() -> None:
         ("SALA_PUBLIC_URL", "https://[::1"),
         ("DATABASE_URL", "postgresql://sala@db/sala"),
         ("SALA_TELEGRAM", "carrier pigeon"),
+        ("SALA_TELEGRAM_PROOF", "trust"),
         ("SALA_LINE_SECRET", "alone"),
         ("SALA_LINE_TOKEN", "alone"),
     ],
@@ -165,6 +166,15 @@ def test_all_missing_records_are_named_at_once() -> None:
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         read(**{name: value})
+
+
+def test_telegrams_signature_is_checked_for_the_bot_that_the_token_names() -> None:
+    signed = {"SALA_TELEGRAM_PROOF": "signature"}
+    telegram = read(SALA_TELEGRAM_TOKEN="110201543:AAH", **signed).telegram
+    assert telegram
+    assert (telegram.by_signature, telegram.bot_id) == (True, 110201543)
+    with pytest.raises(SettingsError, match="SALA_TELEGRAM_TOKEN"):
+        read(SALA_TELEGRAM_TOKEN="b0t", **signed)
 
 
 def test_half_a_mini_app_in_line_is_refused() -> None:

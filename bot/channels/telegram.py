@@ -24,6 +24,7 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
 from bot.channels.fetching import NotFetched
 from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
+from bot.channels.telegram_init import Whose, by_telegram, by_token
 from bot.channels.telegram_pace import Pace, Sleep
 from bot.channels.telegram_page import Page, page_routes
 from bot.channels.telegram_recent import Recent
@@ -231,7 +232,7 @@ class TelegramDoor:
 def routes(door: TelegramDoor) -> list[BaseRoute]:
     """The mini-app's way in, and the webhook unless the bot polls."""
     page = Page(
-        token=door.settings.token,
+        whose=_whose(door.settings),
         conversation_of=lambda user: door.conversation_of(key_of(user)),
         clock=door.clock,
         renew=door.renew,
@@ -240,6 +241,13 @@ def routes(door: TelegramDoor) -> list[BaseRoute]:
     )
     webhook = Route("/telegram", partial(_webhook, door), methods=["POST"])
     return [*page_routes(page), *([] if door.settings.polling else [webhook])]
+
+
+def _whose(settings: TelegramSettings) -> Whose:
+    """The page gets no more of the token than it needs: none at all with Telegram's signature."""
+    if settings.by_signature:
+        return by_telegram(settings.bot_id)
+    return by_token(settings.token)
 
 
 async def _webhook(door: TelegramDoor, request: Request) -> Response:

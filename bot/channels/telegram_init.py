@@ -1,6 +1,7 @@
-"""Who opened the mini-app: Telegram's `initData`, believed only with Telegram's signature.
+"""Who opened the mini-app: Telegram's `initData`, believed only as signed, in one of two forms.
 
-Rules: core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app.
+By the bot's token (HMAC), or by Telegram's own key (Ed25519), which needs no secret here. Rules:
+core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app.
 """
 
 import hmac
@@ -13,6 +14,8 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import parse_qsl
 
+from bot.vault import signed_by
+
 FRESH: Final = timedelta(hours=1)
 AHEAD: Final = timedelta(minutes=1)
 """How far a clock may be behind Telegram's."""
@@ -20,14 +23,14 @@ LONGEST: Final = 8_000
 PRODUCTION: Final = bytes.fromhex(
     "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d"
 )
-"""Telegram's own Ed25519 key, for those who do not hold the bot's token."""
+"""Telegram's own Ed25519 key, as its page says."""
 
 _FIELDS: Final = 40
 _HASH: Final = re.compile("[0-9a-f]{64}")
 _DATE: Final = re.compile("[0-9]{1,12}")
 
-VerifySignature = Callable[[bytes, bytes, bytes], bool]
-"""Whether (Ed25519 public key, signature, message) belong together."""
+Whose = Callable[[str, datetime], int]
+"""The id of the person who opened the mini-app at this time, by the `initData` shown; Forged."""
 
 
 class Forged(ValueError):
@@ -46,20 +49,26 @@ def verify(init_data: str, token: str, now: datetime) -> int:
 
 
 def verify_ed25519(
-    init_data: str,
-    bot_id: int,
-    now: datetime,
-    verify_signature: VerifySignature,
-    public_key: bytes = PRODUCTION,
+    init_data: str, bot_id: int, now: datetime, public_key: bytes = PRODUCTION
 ) -> int:
     """The same, for the bot with this id, without its token: by Telegram's signature; Forged."""
     fields = _fields(init_data)
     fields.pop("hash", None)
     signature = _signature(fields.pop("signature", ""))
     signed = f"{bot_id}:WebAppData\n{_lines(fields)}".encode()
-    if not verify_signature(public_key, signature, signed):
+    if not signed_by(public_key, signature, signed):
         raise Forged
     return _user(fields, now)
+
+
+def by_token(token: str) -> Whose:
+    """Believes what is signed with this token."""
+    return lambda init_data, now: verify(init_data, token, now)
+
+
+def by_telegram(bot_id: int) -> Whose:
+    """Believes what Telegram itself signed for this bot."""
+    return lambda init_data, now: verify_ed25519(init_data, bot_id, now)
 
 
 def _fields(init_data: str) -> dict[str, str]:

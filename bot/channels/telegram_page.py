@@ -5,7 +5,7 @@ The page runs its own script alone, shows `initData` to this server once and goe
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from html import escape
@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bot.channels.telegram_init import Forged, verify
+from bot.channels.telegram_init import Forged, Whose
 from bot.conversation.model import Language
 from bot.store import ConversationId, StoreError
 from bot.text import Texts, language_of
@@ -32,7 +32,7 @@ _WORDS: Final = ("title", "wait", "lost", "close")
 class Page:
     """What the page stands on."""
 
-    token: str = field(repr=False)
+    whose: Whose
     conversation_of: Callable[[int], ConversationId]
     clock: Callable[[], datetime]
     renew: Callable[[ConversationId, Language], Awaitable[str | None]]
@@ -75,7 +75,7 @@ async def _ticket(page: Page, request: Request) -> Response:
 async def _renewed(page: Page, request: Request) -> tuple[dict[str, str], int]:
     try:
         init_data, language = _posted(await _body(page, request))
-        user = verify(init_data, page.token, page.clock())
+        user = page.whose(init_data, page.clock())
         token = await page.renew(page.conversation_of(user), language)
     except Forged:
         return {"error": "refused"}, 403

@@ -14,13 +14,14 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from bot.channels import telegram_page
+from bot.channels.telegram_init import by_token
 from bot.channels.telegram_page import page_routes
 from bot.conversation.model import LANGUAGES, Language
 from bot.store import ConversationId
 from bot.text import load_texts
 from tests.browser.conftest import PHONE, shot
 from tests.peers.telegram_api import TOKEN
-from tests.test_telegram_app import signed
+from tests.test_telegram_init import signed
 
 pytestmark = pytest.mark.browser
 
@@ -43,7 +44,7 @@ class Site:
         self.tickets: list[str] = []
         self.asked: list[tuple[ConversationId, Language]] = []
         page = telegram_page.Page(
-            TOKEN, lambda user: ConversationId(b"%d" % user), lambda: datetime.now(UTC),
+            by_token(TOKEN), lambda user: ConversationId(b"%d" % user), lambda: datetime.now(UTC),
             self.renew, load_texts(), self.home,
         )  # fmt: skip
         app = Route("/app", lambda request: HTMLResponse(ARRIVED))

@@ -1,6 +1,7 @@
 """One person helped on LINE, end to end: a real `sala run`, real Chromium, a strict LINE."""
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, expect
 
 from bot.channels.line_api import LineApi
 from bot.channels.line_liff import SDK
@@ -19,7 +20,7 @@ from bot.channels.line_setup import put_liff, set_webhook
 from bot.conversation.model import LANGUAGES, Language
 from tests.browser.outside import HOME, Field, Phone, blocks, field, photo
 from tests.browser.test_whole_case import FIRST_WORDS, STEPS
-from tests.peers import specs
+from tests.peers import npm, specs
 from tests.peers.line_api import CHANNEL_TOKEN, LOGIN_CHANNEL, FakeLine, actions, words
 from tests.peers.line_talk import SECRET, sign
 from tests.test_line_liff import id_token
@@ -28,6 +29,29 @@ pytestmark = pytest.mark.browser
 
 PUSHED = "/v2/bot/message/push"
 LIFF_HOST = "https://liff.line.me"
+LIFF = """
+import liff from "@line/liff";
+window.liff = liff;
+"""
+"""What LINE serves at the SDK's address."""
+IN_LINE = (
+    LIFF
+    + """
+import { LiffMockPlugin } from "@line/liff-mock";
+liff.use(new LiffMockPlugin());
+const { init } = liff;
+liff.init = (config) => {
+  const known = config.liffId === told.liff;
+  liff.$mock.set((data) => ({ ...data, isLoggedIn: known, getIDToken: known ? told.token : null }));
+  return init({ ...config, mock: true });
+};
+"""
+)
+"""The same where LINE's app is around it, which its own @line/liff-mock plays."""
+LINE_ITSELF = {"https://api.line.me", "https://liffsdk.line-scdn.net"}
+CONTEXT = "https://api.line.me/liff/v2/apps/*/contextToken"
+OUTSIDE = ".".join(("e30", urlsafe_b64encode(b'{"type": "external"}').decode().rstrip("="), "c2ln"))
+"""What LINE tells its script of a page in some browser."""
 Json = dict[str, Any]
 
 
@@ -67,6 +91,12 @@ async def set_up(line: FakeLine) -> str:
         return await put_liff(api, f"{HOME}/line/app")
     finally:
         await api.close()
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("liff")
+    return {source: npm.bundle(source, folder) for source in (LIFF, IN_LINE)}
 
 
 class Friend(Phone):
@@ -115,28 +145,20 @@ class Friend(Phone):
         state = quote(f"?{urlsplit(link).query}", safe="")
         return f"{app['view']['url']}?liff.state={state}"
 
-    def is_known_to_line(self) -> None:
+    def is_known_to_line(self, script: str) -> None:
         """LINE's script in the page gives an ID token, which LINE itself vouches for."""
         until = datetime.now(UTC) + timedelta(hours=1)
         self.line.id_tokens[id_token()] = {
             "iss": "https://access.line.me", "aud": LOGIN_CHANNEL, "sub": self.user,
             "exp": int(until.timestamp()),
         }  # fmt: skip
-        self.context.route(SDK, self._script)
+        told = json.dumps({"liff": self.liff, "token": id_token()})
+        self.finds(f"window.told = {told};\n{script}")
 
-    def _script(self, route: Route) -> None:
-        """What @line/liff-mock offers, as far as the page asks."""
-        own, token = json.dumps(self.liff), json.dumps(id_token())
-        route.fulfill(
-            content_type="text/javascript",
-            body=f"""
-            let ready = false;
-            window.liff = {{
-              init: async (config) => {{ ready = config.liffId === {own}; }},
-              isLoggedIn: () => ready,
-              getIDToken: () => (ready ? {token} : null),
-            }};""",
-        )
+    def finds(self, script: str) -> None:
+        """At the address of LINE's script stands this one."""
+        answer = {"content_type": "text/javascript", "body": script}
+        self.context.route(SDK, lambda route: route.fulfill(**answer))
 
     # -- what they see
 
@@ -200,11 +222,11 @@ def line_saw_nothing_amiss(person: Friend) -> None:
 
 
 def test_one_person_is_helped_in_line_from_the_first_words_to_the_update(
-    town: Town, tmp_path: Path
+    town: Town, scripts: dict[str, str], tmp_path: Path
 ) -> None:
     partner = town.place.partner("Chirp")
     with Friend(town, "U" + "a" * 32, "th") as ann:
-        ann.is_known_to_line()
+        ann.is_known_to_line(scripts[IN_LINE])
         link, _ = comes_to_the_page(ann)
         picture = photo(11)
         number, pin = ann.makes_codes(ann.opens_in_line(link), picture.kept)
@@ -222,6 +244,30 @@ def test_one_person_is_helped_in_line_from_the_first_words_to_the_update(
         ann.sees(ann.text("show.status.blocked", partner="Chirp"))
         assert town.line.asked(PUSHED) == [*pushes, 200]
         line_saw_nothing_amiss(ann)
+
+
+def test_outside_line_its_own_script_loads_no_other_and_the_page_says_where_to_go(
+    town: Town, scripts: dict[str, str]
+) -> None:
+    with Friend(town, "U" + "c" * 32, "es") as carl:
+        carl.finds(scripts[LIFF])
+        carl.context.route(CONTEXT, lambda route: route.fulfill(json={"contextToken": OUTSIDE}))
+        page = carl.context.new_page()
+        page.goto(f"{HOME}/line/app")
+        expect(page.get_by_role("status")).to_have_text(carl.text("line.liff.outside"))
+        assert page.url == f"{HOME}/line/app"
+        assert carl.went_to() == {HOME, "https://static.line-scdn.net", *LINE_ITSELF}
+        scripts_asked = [one for one in carl.requests if one.resource_type == "script"]
+        loaded = [one.url for one in scripts_asked if one.failure is None]
+        assert loaded == [SDK, f"{HOME}/line/static/liff.js"]
+        assert {one.failure for one in scripts_asked} == {None, "csp"}
+
+
+def test_without_lines_script_the_page_says_that_it_failed(town: Town) -> None:
+    with Friend(town, "U" + "d" * 32, "th") as dao:
+        page = dao.context.new_page()
+        page.goto(f"{HOME}/line/app")
+        expect(page.get_by_role("status")).to_have_text(dao.text("line.liff.failed"))
 
 
 def test_news_that_the_months_pushes_no_longer_allow_comes_with_the_next_answer(

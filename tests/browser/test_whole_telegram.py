@@ -23,7 +23,7 @@ from tests.browser.test_telegram_page import IN_TELEGRAM
 from tests.browser.test_whole_case import FIRST_WORDS, STEPS
 from tests.peers import specs
 from tests.peers.telegram_api import TOKEN, TelegramApi, person, telegram
-from tests.test_telegram_app import signed
+from tests.test_telegram_init import signed
 
 pytestmark = pytest.mark.browser
 

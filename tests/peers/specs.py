@@ -14,8 +14,9 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "specs"
 WHERE = (
-    f"The platforms' documents are not in {FOLDER.name}/ beside the project: put the .yml files of "
-    "https://github.com/line/line-openapi and a Bot API document as JSON into ../shared/specs."
+    "The platforms' documents are not in ../shared/specs: put there the .yml files of "
+    "https://github.com/line/line-openapi and, as telegram-bot-api-10.1.json, the api.json of "
+    "https://github.com/PaulSonOfLars/telegram-bot-api-spec at Bot API 10.1."
 )
 Schema = dict[str, Any]
 

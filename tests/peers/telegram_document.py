@@ -1,7 +1,6 @@
 """The Bot API's machine-readable document (10.1): what is valid, and valid values by chance."""
 
 import json
-import os
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -9,18 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
+from tests.peers import specs
 
 NAME: Final = "telegram-bot-api-10.1.json"
-PLACES: Final = (
-    Path(os.environ.get("SALA_SPECS", "../shared/specs")),
-    Path(__file__).resolve().parents[3] / "shared" / "specs",
-)
-HOW: Final = (
-    f"needs {NAME}: api.json of github.com/PaulSonOfLars/telegram-bot-api-spec at Bot API 10.1; "
-    "set SALA_SPECS to its folder"
-)
-
 _LIMIT: Final = re.compile(r"(\d+)-(\d+) (characters|bytes)")
 _FIXED: Final = re.compile(r"(?:must be|always) [“\"]?([a-z_]+)[”\"]?$")
 _NAMED: Final = re.compile(r"[“\"]([a-z_]+)[”\"]")
@@ -159,8 +149,5 @@ def _rule(name: str, value: Mapping[str, Any]) -> str | None:
 
 @cache
 def document() -> Document:
-    """The document; the test is skipped, saying how to get it, where there is none."""
-    for place in PLACES:
-        if (place / NAME).exists():
-            return Document(place / NAME)
-    pytest.skip(HOW)
+    """The document; skips the test where the folder of documents is absent."""
+    return Document(specs.find(NAME))

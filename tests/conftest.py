@@ -1,0 +1,29 @@
+"""Where `.ci/run` tests, a skipped test fails the run.
+
+The one excuse: it needs the platforms' documents, and the folder they belong into is not there.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.peers import specs
+
+
+def unexcused(reports: list[pytest.TestReport]) -> Iterator[str]:
+    """Of skipped tests, which and why."""
+    for report in reports:
+        reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
+        if specs.FOLDER.is_dir() or specs.WHERE not in reason:
+            yield f"{report.nodeid}: {reason}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("SALA_SKIPPING") != "fails":
+        return
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    for line in unexcused(terminal.stats.get("skipped", []) if terminal else []):
+        print(f"\nSkipped, where everything must run: {line}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
