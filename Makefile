@@ -6,7 +6,7 @@ PO := $(wildcard locales/*/LC_MESSAGES/*.po)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCE := pyproject.toml .ci/constraints.txt
 
-.PHONY: run test bench fuzz check catalogs clean
+.PHONY: run test bench faults fuzz check catalogs clean
 
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
@@ -23,6 +23,10 @@ test: $(VENV)/.tested $(VENV)/.npm catalogs
 
 bench: $(VENV)/.tested catalogs
 	$(BIN)/python -m pytest --no-cov -s tests/bench/*.py
+
+faults: $(VENV)/.tested catalogs
+	SALA_UPDATE=1 $(BIN)/python -m pytest --no-cov tests/test_faults.py
+	@cat docs/faults.md
 
 fuzz: $(VENV)/.tested catalogs
 	SALA_FUZZ=long $(BIN)/python -m pytest --no-cov tests/fuzz/*.py

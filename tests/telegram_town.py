@@ -47,23 +47,29 @@ class Town:
         self.texts = load_texts()
         self.kept: list[Inbound] = []
         self.full = 0
-        settings = TelegramSettings(TOKEN, polling, api.url)
-        self.http = TelegramHttp(answer_within=10)
+        self.home = home
+        self.takes = takes
+        self.settings = TelegramSettings(TOKEN, polling, api.url)
+        self.restart()
+
+    def restart(self, http: TelegramHttp | None = None) -> None:
+        """A process that remembers nothing, on what was kept."""
+        self.http = http or TelegramHttp(answer_within=10)
         pace = Pace(self.seconds, self.sleep)
         self.channel = TelegramChannel(
-            settings, self.texts, home, lambda: self.now, pace, self.http
+            self.settings, self.texts, self.home, lambda: self.now, pace, self.http
         )
-        voice = Voice(self.texts, self.store, VAULT, Operator("", "—", 24), home)
+        voice = Voice(self.texts, self.store, VAULT, Operator("", "—", 24), self.home)
         self.worker = Worker(
             self.store, self.store, voice, VAULT, self.texts, {"telegram": self.channel},
-            lambda: self.now, BANGKOK, taking(self.store, lambda: self.now) if takes else None,
+            lambda: self.now, BANGKOK, taking(self.store, lambda: self.now) if self.takes else None,
         )  # fmt: skip
         self.door = TelegramDoor(
             self.channel, self.receive, self.conversation_of, lambda: self.now, self.worker.wake,
-            self.renew, self.texts, home, settings, SECRET, takes,
+            self.renew, self.texts, self.home, self.settings, SECRET, self.takes,
         )  # fmt: skip
         transport = httpx2.ASGITransport(Starlette(routes=routes(self.door)))
-        self.web = httpx2.AsyncClient(transport=transport, base_url=home)
+        self.web = httpx2.AsyncClient(transport=transport, base_url=self.home)
 
     def seconds(self) -> float:
         return self.now.timestamp()
@@ -116,9 +122,12 @@ class Town:
         said = (one["text"] for one in self.api.said(chat))
         return [one.removeprefix(f"{PREVIEW}\n\n") for one in said]
 
-    async def close(self) -> None:
+    async def stops(self) -> None:
         await self.web.aclose()
         await self.channel.close()
+
+    async def close(self) -> None:
+        await self.stops()
         await self.store.close()
 
 

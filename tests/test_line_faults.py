@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,9 +9,8 @@ from bot.channels import Choice, Message, TryAgain
 from bot.channels.line_address import PUSH, Address, write_address
 from bot.channels.line_api import LineApi
 from bot.store import EffectId
-from tests.peers.line_api import CHANNEL_TOKEN, Fault
-from tests.peers.line_talk import ANN, Account, play
-from tests.talking import Killed
+from tests.peers.line_api import Fault
+from tests.peers.line_talk import ANN, Account, dies, play
 
 REPLY = "/v2/bot/message/reply"
 PUSHED = "/v2/bot/message/push"
@@ -160,39 +158,6 @@ def test_a_wrong_access_token_loses_nothing(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- crashes
-
-
-class Dying(LineApi):
-    """The process ends after (or before) the call with this name."""
-
-    def __init__(self, host: str, after: str, *, before: bool = False) -> None:
-        super().__init__(CHANNEL_TOKEN, host)
-        self.after = after
-        self.before = before
-
-    async def reply(self, token: str, faces: Any) -> None:
-        await self._end("reply", super().reply(token, faces))
-
-    async def push(self, user: str, faces: Any, key: str) -> None:
-        await self._end("push", super().push(user, faces, key))
-
-    async def _end(self, name: str, call: Any) -> None:
-        if name == self.after and self.before:
-            call.close()
-            raise Killed
-        await call
-        if name == self.after:
-            raise Killed
-
-
-async def dies(sala: Account, after: str, *, before: bool = False) -> None:
-    """Work until the process ends there; then there is a new one."""
-    await sala.close()
-    sala.restart(api=Dying(sala.line.url, after, before=before))
-    with pytest.raises(Killed):
-        await sala.work()
-    await sala.close()
-    sala.restart()
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from starlette.applications import Starlette
 
 from bot.channels.line import LineDoor, routes
@@ -26,7 +27,7 @@ from bot.voice import Operator, Voice
 from bot.worker import Worker
 from tests.peers import specs
 from tests.peers.line_api import CHANNEL_TOKEN, LOGIN_CHANNEL, FakeLine
-from tests.talking import BANGKOK, DAY, HOME, VAULT, taking
+from tests.talking import BANGKOK, DAY, HOME, VAULT, Killed, taking
 
 SECRET = "the channel's secret"
 LIFF = "1650000000-abcdefgh"
@@ -172,3 +173,39 @@ def play(folder: Path, story: Callable[[Account], Awaitable[None]], home: str = 
             assert one.line.faulty == []
 
     asyncio.run(told())
+
+
+# ---------------------------------------------------------------- crashes
+
+
+class Dying(LineApi):
+    """The process ends after (or before) the call with this name."""
+
+    def __init__(self, host: str, after: str, *, before: bool = False) -> None:
+        super().__init__(CHANNEL_TOKEN, host)
+        self.after = after
+        self.before = before
+
+    async def reply(self, token: str, faces: Any) -> None:
+        await self._end("reply", super().reply(token, faces))
+
+    async def push(self, user: str, faces: Any, key: str) -> None:
+        await self._end("push", super().push(user, faces, key))
+
+    async def _end(self, name: str, call: Any) -> None:
+        if name == self.after and self.before:
+            call.close()
+            raise Killed
+        await call
+        if name == self.after:
+            raise Killed
+
+
+async def dies(sala: Account, after: str, *, before: bool = False) -> None:
+    """Work until the process ends there; then there is a new one."""
+    await sala.close()
+    sala.restart(api=Dying(sala.line.url, after, before=before))
+    with pytest.raises(Killed):
+        await sala.work()
+    await sala.close()
+    sala.restart()
