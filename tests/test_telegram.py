@@ -81,6 +81,10 @@ def photo(**more: Any) -> dict[str, Any]:
     return message(photo=[{"file_id": "secret", "file_unique_id": "s"}], **more)
 
 
+def edited(**what: Any) -> dict[str, Any]:
+    return {"update_id": 3, "edited_message": message(**what)["message"]}
+
+
 HEARD = [
     (message(text="hola"), (Typed(AT, "hola", "9"),)),
     (message(text="/start"), (Opened(AT, "th"),)),
@@ -96,6 +100,8 @@ HEARD = [
     (photo(media_group_id="7"), (Media(AT, "image", "9", "7"),)),
     (photo(forward_origin={"type": "user"}), (Media(AT, "image", "9"),)),
     (photo(caption="ช่วยด้วย"), (Media(AT, "image", "9"), Typed(AT, "ช่วยด้วย", "9"))),
+    (edited(photo=[{}], caption="look"), (Media(AT, "image", "9"),)),
+    (edited(document={}), (Media(AT, "file", "9"),)),
     (message(video={}), (Media(AT, "video", "9"),)),
     (message(animation={}, document={}), (Media(AT, "video", "9"),)),
     (message(video_note={}), (Media(AT, "video", "9"),)),
@@ -119,7 +125,7 @@ HEARD = [
 @pytest.mark.parametrize(("update", "events"), HEARD)
 def test_an_update_of_a_private_chat_says_this(update: Any, events: tuple[Any, ...]) -> None:
     query = "q" if "callback_query" in update else None
-    id = 9 if "message" in update else None
+    id = 9 if {"message", "edited_message"} & update.keys() else None
     assert parse(update, AT) == Heard("3", BOB, events, id, query)
 
 
@@ -174,7 +180,7 @@ def test_c16_words_below_a_picture_that_may_be_taken_are_heard_before_it() -> No
     "update",
     [
         None, [], "", 7, {}, {"update_id": "3"}, {"update_id": 3}, {"update_id": 3, "message": []},
-        {"update_id": 3, "edited_message": message(text="hola")["message"]},
+        edited(text="hola"), edited(location={}),
         {"update_id": 3, "channel_post": message(text="hola")["message"]},
         message(text="hola", chat={"id": -5, "type": "group"}),
         message(text="hola", chat={"id": "5", "type": "private"}),

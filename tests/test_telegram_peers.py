@@ -164,6 +164,18 @@ def test_what_is_no_text_is_deleted_at_once_and_never_fetched(kind: str, tmp_pat
     live(tmp_path, story)
 
 
+def test_a_picture_put_into_a_message_afterwards_is_deleted_too(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await town.begins()
+        first = town.api.text(ANN, "hi")
+        await town.hears(first)
+        await town.hears(town.api.edits(ANN, first["message"]["message_id"], "photo"))
+        assert first["message"]["message_id"] not in town.api.chats[ANN]
+        assert said(town, "media") == 1
+
+    live(tmp_path, story)
+
+
 def test_an_album_is_deleted_whole_and_answered_once(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         await town.begins()

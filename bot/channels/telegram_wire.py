@@ -57,6 +57,10 @@ _MEDIA: Final[tuple[tuple[str, Kind], ...]] = (
 """What is not text, by its field. (An animation has a `document` too: the order matters.)"""
 
 
+_PUT_IN: Final = frozenset({"image", "video", "file"})
+"""What an edit can put into a message. (A shared place moves by edits.)"""
+
+
 # ---------------------------------------------------------------- what comes in
 
 
@@ -83,6 +87,11 @@ def parse(update: object, at: datetime, *, takes: bool = False) -> Heard | None:
         case {"update_id": int(id), "message": {"chat": {"type": "private", "id": int(chat)}} as m}:
             events = tuple(_events(m, at))
             return Heard(str(id), chat, _with_content(events, m) if takes else events, _id(m))
+        case {
+            "update_id": int(id),
+            "edited_message": {"chat": {"type": "private", "id": int(chat)}} as m,
+        }:
+            return _edited(str(id), chat, m, at)
         case {"update_id": int(id), "callback_query": {"id": str(query)} as pressed}:
             return _pressed(str(id), query, pressed, at)
         case {
@@ -171,6 +180,13 @@ def _typed(words: str, ref: str | None, message: Mapping[str, Any], at: datetime
     plain = words.encode("utf-8", "replace").decode()
     command = _TO_BOT.fullmatch(plain.strip())
     return Typed(at, command[1] if command else plain, ref)
+
+
+def _edited(id: str, chat: int, message: Mapping[str, Any], at: datetime) -> Heard | None:
+    """A picture put where words were is one that was sent; changed words are not heard again."""
+    sent = (one for one in _events(message, at) if isinstance(one, Media) and one.kind in _PUT_IN)
+    media = tuple(sent)
+    return Heard(id, chat, media, _id(message)) if media else None
 
 
 def _pressed(id: str, query: str, pressed: Mapping[str, Any], at: datetime) -> Heard | None:

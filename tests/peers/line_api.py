@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
-from openapi_core.testing import MockRequest
+from openapi_core.testing import MockRequest, MockResponse
 
 from bot.channels.line_faces import graphemes
 from tests.peers import specs
@@ -40,6 +40,20 @@ _429 = {
 @cache
 def judge(name: str) -> OpenAPI:
     return OpenAPI.from_dict(specs.line(name))
+
+
+def unlike(name: str, method: str, path: str, status: int, answer: Json) -> str:
+    """What LINE's document has against an answer of this fake; empty when nothing."""
+    request = MockRequest("http://localhost", method.lower(), path)
+    response = MockResponse(
+        json.dumps(answer).encode(), status_code=status, content_type="application/json"
+    )
+    try:
+        judge(name).validate_response(request, response)
+    except OpenAPIError as error:
+        reasons = getattr(error.__cause__, "schema_errors", ())
+        return f"the fake's own {path} {status}: {[str(one) for one in reasons]}"
+    return ""
 
 
 def objections(name: str, method: str, path: str, headers: dict[str, str], body: bytes) -> str:
@@ -128,6 +142,8 @@ class FakeLine:
         sent = self.contents.get(request.path.split("/")[-2])
         if status == 200 and sent is not None and fault is None:
             return web.Response(body=sent, content_type="image/jpeg")
+        if wrong := self._unlike(request, status, answer):
+            self.faulty.append(wrong)
         if fault == "cut after" and request.transport:
             request.transport.close()
         if fault == "slow after":
@@ -152,15 +168,19 @@ class FakeLine:
         return self._done(request, body)
 
     def _wrong(self, request: web.Request, body: bytes) -> str:
+        given = dict(request.headers)
+        wrong = objections(document_of(request.path), request.method, request.path, given, body)
         if request.path.endswith("/content") and request.method == "POST":
             good = request.content_type == "image/png" and len(body) <= 1_000_000
-            return "" if good else "no picture of at most 1 MB"
-        name = "liff" if request.path.startswith("/liff") else "messaging-api"
-        given = dict(request.headers)
-        wrong = objections(name, request.method, request.path, given, body)
+            return wrong or ("" if good else "no picture of at most 1 MB")
         posted = json.loads(body) if body else {}
         messages = posted.get("messages", ())
         return wrong or "; ".join(one for face in messages for one in beyond(face))
+
+    def _unlike(self, request: web.Request, status: int, answer: Json) -> str:
+        if request.path.startswith("/oauth2") or (status >= 400 and status != 409):
+            return ""  # not in the documents
+        return unlike(document_of(request.path), request.method, request.path, status, answer)
 
     def _done(self, request: web.Request, body: bytes) -> tuple[int, Json]:
         posted = json.loads(body) if body and not request.path.endswith("/content") else {}
@@ -300,6 +320,12 @@ class FakeLine:
         if given.keys() != {"id_token", "client_id"} or claims is None:
             return 400, {"error": "invalid_request", "error_description": "Invalid IdToken."}
         return 200, claims
+
+
+def document_of(path: str) -> str:
+    """LINE's document that names a path. None of them names LINE Login's `/oauth2/v2.1/verify` for
+    ID tokens: that form is the reference's."""
+    return "liff" if path.startswith("/liff") else "messaging-api"
 
 
 _SENT = [{"id": "461230966842064897", "quoteToken": "q"}]

@@ -98,7 +98,7 @@ async def line() -> AsyncIterator[OperatedLine]:
     specs.find("messaging-api.yml")
     async with OperatedLine(lambda: datetime.now(UTC)).served() as one:
         yield one
-    assert one.faulty == []
+    assert not one.faulty, one.faulty
 
 
 @asynccontextmanager

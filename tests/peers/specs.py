@@ -37,6 +37,12 @@ def line(name: str) -> Schema:
     return strict(document)
 
 
+def tags(name: str, family: str) -> list[str]:
+    """What tells the members of a family apart, by LINE's own discriminator."""
+    document = yaml.safe_load(find(f"{name}.yml").read_text("utf-8"))
+    return list(document["components"]["schemas"][family]["discriminator"]["mapping"])
+
+
 def strict(document: Schema) -> Schema:
     """The same document, strict, without addresses of servers and without keys: a missing key would
     hide every other objection."""

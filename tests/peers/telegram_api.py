@@ -100,6 +100,13 @@ class TelegramApi:
         small = file | {"file_id": f"{id}-small", "width": 90, "height": 67, "file_size": 13}
         return self._incoming(chat, {"photo": [small, large], **more})
 
+    def edits(self, chat: int, message: int, kind: str) -> dict[str, Any]:
+        """A person puts something that is not text in the place of words."""
+        (one,) = [one for one in document().fields("Message") if one["name"] == kind]
+        put = document().invent_field(one, random.Random(kind))
+        there = self.chats[chat][message] | {kind: put, "edit_date": self._date()}
+        return self._update(edited_message={n: one for n, one in there.items() if n != "text"})
+
     def presses(self, chat: int, data: str, message: int = 1) -> dict[str, Any]:
         """A person presses a button below a message of the bot, perhaps one long gone."""
         query = f"query {self._next()}"
