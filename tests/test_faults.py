@@ -269,7 +269,7 @@ ON_TELEGRAM = [
 
 
 async def on_telegram(run: Run, folder: Path) -> Came:
-    async with opened(folder, HOME, polling=False) as town:
+    async with opened(folder, HOME, polling=False, takes=False) as town:
         await run.story(town)
         assert town.api.refused == []
         texts = {id: town.texts.say(id, "en") for id in run.due}
