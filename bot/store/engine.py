@@ -9,8 +9,9 @@ StoreError > Unwritten (try again), Unreadable (other keys), NewerSchema
 
 import asyncio
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,10 +37,11 @@ GROUP_SECONDS: Final = 0.005
 BUSY_MS: Final = 10_000
 """How long a write waits for another process."""
 
+sqlite3.register_adapter(bytes, bytes)  # or each bound value costs a long search for one
+
 T = TypeVar("T")
 Connection = sqlite3.Connection
 Clock = Callable[[], datetime]
-_Outcome = Callable[[], None]
 
 
 class Unwritten(StoreError):
@@ -53,7 +55,10 @@ class Unreadable(StoreError):
 @dataclass(frozen=True, slots=True)
 class _Order:
     job: Callable[[Connection], Any]
-    future: "Future[Any]"
+    told: "asyncio.Future[Any]"
+
+
+_Outcome = tuple[_Order, Any, Exception | None]
 
 
 class Engine:
@@ -73,9 +78,9 @@ class Engine:
         """What the job returns or raises, once it is durable; a job that raises leaves no trace."""
         if self._closed:
             raise Unwritten("The store is closed.")
-        future: Future[T] = Future()
-        self._orders.put(_Order(job, future))
-        return await asyncio.wrap_future(future)
+        told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._orders.put(_Order(job, told))
+        return await told
 
     async def read(self, job: Callable[[Connection], T]) -> T:
         """What the job makes of one consistent state of the file."""
@@ -107,23 +112,27 @@ class Engine:
 
     def _write_on(self) -> None:
         while (order := self._orders.get()) is not None:
-            if order.future.set_running_or_notify_cancel():
-                self._write_group(order)
+            if not order.told.cancelled():
+                self._write_group([order])
 
-    def _write_group(self, first: _Order) -> None:
-        taken = [first]
+    def _write_group(self, taken: list[_Order], *, alone: bool = False) -> None:
+        """One commit for these and all that is queued; when it fails, one for each by itself."""
         try:
-            self._writing.execute("begin immediate")
-            outcomes = [_attempt(self._writing, first)]
-            for order in self._company():
+            self._run("begin immediate")
+            outcomes = [_outcome(self._writing, taken[0])]
+            for order in () if alone else self._company():
                 taken.append(order)
-                outcomes.append(_attempt(self._writing, order))
-            self._writing.execute("commit")
+                outcomes.append(_outcome(self._writing, order))
+            self._run("commit")
         except Exception as error:
-            self._undo(taken, error)
+            self._undo()
+            if len(taken) == 1:
+                _tell([(taken[0], None, error)])
+                return
+            for order in taken:
+                self._write_group([order], alone=True)
         else:
-            for tell in outcomes:
-                tell()
+            _tell(outcomes)
 
     def _company(self) -> Iterator[_Order]:
         """What else is queued now; nothing is waited for."""
@@ -135,17 +144,19 @@ class Engine:
             if order is None:
                 self._orders.put(None)
                 return
-            if order.future.set_running_or_notify_cancel():
+            if not order.told.cancelled():
                 yield order
 
-    def _undo(self, taken: list[_Order], error: Exception) -> None:
+    def _run(self, statement: str) -> None:
+        try:
+            self._writing.execute(statement)
+        except sqlite3.Error as error:
+            raise Unwritten(type(error).__name__) from error
+
+    def _undo(self) -> None:
         with suppress(sqlite3.Error):  # whoever asked must hear of it, whatever state it is in
             if self._writing.in_transaction:
                 self._writing.execute("rollback")
-        for order in taken:
-            refusal = Unwritten(type(error).__name__)
-            refusal.__cause__ = error
-            order.future.set_exception(refusal)
 
 
 class Part:
@@ -158,22 +169,39 @@ class Part:
         self._months = months
 
 
-def _attempt(db: Connection, order: _Order) -> _Outcome:
-    """Run one job; its outcome is told after the commit. An error of its own undoes it alone."""
-    db.execute("savepoint job")
+def _outcome(db: Connection, order: _Order) -> _Outcome:
+    """What the job comes to, told after the commit. Its error undoes the group it is in."""
+    lost: Exception | None = None
     try:
         result = order.job(db)
-        if isinstance(result, sqlite3.Cursor):  # it must not be touched in another thread
-            result = None
     except Exception as error:
-        if not db.in_transaction:  # a full disk ends the whole transaction
-            raise sqlite3.OperationalError("the transaction was lost") from error
-        db.execute("rollback to job")
-        db.execute("release job")
-        refusal = error
-        return lambda: order.future.set_exception(refusal)
-    db.execute("release job")
-    return lambda: order.future.set_result(result)
+        if db.in_transaction:
+            raise
+        lost = error
+    if not db.in_transaction:  # a full disk ends the whole transaction
+        raise Unwritten("The transaction was lost.") from lost
+    # A cursor must not be touched in another thread.
+    return order, None if isinstance(result, sqlite3.Cursor) else result, None
+
+
+def _tell(outcomes: list[_Outcome]) -> None:
+    """Whoever asked hears of it; each loop is woken once."""
+    loops = defaultdict[asyncio.AbstractEventLoop, list[_Outcome]](list)
+    for outcome in outcomes:
+        loops[outcome[0].told.get_loop()].append(outcome)
+    for loop, told in loops.items():
+        with suppress(RuntimeError):  # a loop that has ended waits for nothing
+            loop.call_soon_threadsafe(_settle, told)
+
+
+def _settle(outcomes: list[_Outcome]) -> None:
+    for order, result, error in outcomes:
+        if order.told.done():
+            continue
+        if error:
+            order.told.set_exception(error)
+        else:
+            order.told.set_result(result)
 
 
 def _open_to_write(path: Path, vault: Vault) -> Connection:

@@ -21,8 +21,8 @@ from bot.vault import Vault
 
 SEEN_DAYS: Final = 3
 _DAY: Final = 86_400_000_000
-_WAITING_MOST: Final = 100
-_PENDING_MOST: Final = 50
+
+# A limit stands in the statement itself: SQLite plans a statement anew for each bound one.
 
 _FIRST_TIME = "insert into seen values (?, ?) on conflict do nothing"
 _FORGET_SEEN = "delete from seen where digest in (select digest from seen where day < ? limit 20)"
@@ -31,6 +31,7 @@ _MEET = """insert into conversation(id, channel, address, active_at) values (?, 
   active_at = max(active_at, excluded.active_at)"""
 _KEEP_EVENT = """insert into inbox(event, conversation, body, at) values (?, ?, ?, ?)
   on conflict(event) do nothing"""
+_WAIT = "update conversation set waits = ? where id = ? and waits is null"
 _RELEASE = "update outbox set due_at = 0 where conversation = ? and due_at is null"
 _REFRESH = """update conversation set
   waits = (select min(seq) from inbox where conversation = :id and parked = 0),
@@ -42,20 +43,20 @@ _REFRESH = """update conversation set
   where id = :id"""
 
 _WAITS = """select waits, id from conversation
-  where channel = ? and waits is not null order by waits limit ?"""
+  where channel = ? and waits is not null order by waits limit 50"""
 _RINGS = """select rings_at, id from conversation
-  where channel = ? and rings_at <= ? order by rings_at limit ?"""
+  where channel = ? and rings_at <= ? order by rings_at limit 50"""
 _SENDS = """select send_at, id from conversation
-  where channel = ? and send_at <= ? order by send_at limit ?"""
-_STATE = "select channel, version, state from conversation where id = ?"
+  where channel = ? and send_at <= ? order by send_at limit 50"""
+_STATE = "select channel, version, state, rings_at from conversation where id = ?"
 _WAITING = """select seq, event, body from inbox
-  where conversation = ? and parked = 0 order by seq limit ?"""
+  where conversation = ? and parked = 0 order by seq limit 100"""
 _RUNG = "select name from timer where conversation = ? and due_at <= ? order by due_at, name"
 _WHERE = "select channel, address from conversation where id = ?"
 _PENDING = """select id, body, attempt, way from outbox
-  where conversation = :id and said = 0 and due_at <= :at order by seq limit :most"""
+  where conversation = ? and said = 0 and due_at <= ? order by seq limit 50"""
 _SAYING = """select id, body, attempt, way, due_at from outbox
-  where conversation = :id and said = 1 order by seq limit :most"""
+  where conversation = ? and said = 1 order by seq limit 50"""
 
 _MOVE = "update conversation set state = ?, version = version + 1 where id = ? and version = ?"
 _CONSUME = "delete from inbox where seq = ? and conversation = ?"
@@ -82,6 +83,9 @@ _PARKED = "select count(*) from inbox where parked = 1"
 class Turns(Part):
     """`Store` over one SQLite file."""
 
+    _forgotten = 0
+    """Of the days before this one no event is remembered any more."""
+
     async def receive(self, arrival: Arrival) -> bool:
         """Keep an event for its turn; False when this (channel, event_id) was seen before."""
         event = self._vault.digest("event", arrival.channel.encode(), arrival.event_id.encode())
@@ -92,17 +96,24 @@ class Turns(Part):
         oldest = min(at, active_at) // _DAY - SEEN_DAYS
 
         def job(db: Connection) -> bool:
-            db.execute(_FORGET_SEEN, (oldest,))
+            self._forget_seen(db, oldest)
             if not db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
                 return False
             db.execute(_MEET, (id, arrival.channel, address, active_at))
-            if not db.execute(_KEEP_EVENT, (event, id, body, at)).rowcount:
+            kept = db.execute(_KEEP_EVENT, (event, id, body, at))
+            if not kept.rowcount:
                 return False  # it waits, or is parked, for longer than it is remembered
-            db.execute(_RELEASE, (id,))
-            refresh(db, id)
+            db.execute(_WAIT, (kept.lastrowid, id))
+            if db.execute(_RELEASE, (id,)).rowcount:
+                refresh(db, id)
             return True
 
         return await self._engine.write(job)
+
+    def _forget_seen(self, db: Connection, before: int) -> None:
+        """Forget a few of the days before this one, until none is left to be forgotten."""
+        if before > self._forgotten and not db.execute(_FORGET_SEEN, (before,)).rowcount:
+            self._forgotten = before
 
     async def claim(self, channels: Collection[str], now: datetime, limit: int) -> list[Claimed]:
         """Up to `limit` conversations with work, those whose event waits longest first.
@@ -112,21 +123,20 @@ class Turns(Part):
         at = micros(now)
 
         def job(db: Connection) -> list[Claimed]:
-            ids = _first(db, _WAITS, channels, (), limit) + _first(
-                db, _RINGS, channels, (at,), limit
-            )
+            ids = _first(db, _WAITS, channels) + _first(db, _RINGS, channels, at)
             return [self._claimed(db, id, at) for id in list(dict.fromkeys(ids))[:limit]]
 
         return await self._engine.read(job)
 
     def _claimed(self, db: Connection, id: ConversationId, at: int) -> Claimed:
-        channel, version, sealed = db.execute(_STATE, (id,)).fetchone()
+        channel, version, sealed, rings_at = db.execute(_STATE, (id,)).fetchone()
         state = sealed and self._vault.open(_place("conversation.state", id), sealed)
         waiting = tuple(
             Waiting(seq, self._vault.open(_place("inbox.body", event), body))
-            for seq, event, body in db.execute(_WAITING, (id, _WAITING_MOST))
+            for seq, event, body in db.execute(_WAITING, (id,))
         )
-        rung = tuple(name for (name,) in db.execute(_RUNG, (id, at)))
+        rings = rings_at is not None and rings_at <= at
+        rung = tuple(name for (name,) in db.execute(_RUNG, (id, at))) if rings else ()
         return Claimed(id, channel, version, state, waiting, rung)
 
     async def commit(self, claimed: Claimed, turn: Turn) -> bool:
@@ -186,16 +196,15 @@ class Turns(Part):
         at = micros(now)
 
         def job(db: Connection) -> list[Bundle]:
-            ids = _first(db, _SENDS, channels, (at,), limit)
+            ids = _first(db, _SENDS, channels, at)
             return [self._bundle(db, id, at) for id in ids[:limit]]
 
         return await self._engine.read(job)
 
     def _bundle(self, db: Connection, id: ConversationId, at: int) -> Bundle:
         channel, sealed = db.execute(_WHERE, (id,)).fetchone()
-        wanted = {"id": id, "at": at, "most": _PENDING_MOST}
-        rows = db.execute(_PENDING, wanted).fetchall()
-        for *row, due_at in db.execute(_SAYING, wanted) if sealed else ():
+        rows = db.execute(_PENDING, (id, at)).fetchall()
+        for *row, due_at in db.execute(_SAYING, (id,)) if sealed else ():
             if due_at is None or due_at > at:
                 break
             rows.append(row)
@@ -278,7 +287,7 @@ def tell(db: Connection, vault: Vault, id: bytes, event: bytes, body: bytes, at:
 
 
 def _first(
-    db: Connection, query: str, channels: Collection[str], values: tuple[int, ...], limit: int
+    db: Connection, query: str, channels: Collection[str], *values: int
 ) -> list[ConversationId]:
     """Conversations in the order of the query's first column, over all channels.
 
@@ -286,20 +295,22 @@ def _first(
     """
     found: list[tuple[int, bytes]] = []
     for channel in channels:
-        found += db.execute(query, (channel, *values, limit)).fetchall()
+        found += db.execute(query, (channel, *values)).fetchall()
     return [ConversationId(id) for _, id in sorted(found)]
 
 
 def _consume(db: Connection, claimed: Claimed) -> None:
     id = claimed.conversation
     db.executemany(_CONSUME, [(event.seq, id) for event in claimed.waiting])
-    db.executemany(_UNSET, [(id, name) for name in claimed.rung])
+    if claimed.rung:
+        db.executemany(_UNSET, [(id, name) for name in claimed.rung])
 
 
 def _set_timers(db: Connection, id: ConversationId, turn: Turn) -> None:
     if turn.cancel_timers:
         db.execute(_UNSET_ALL, (id,))
-    db.executemany(_SET, [(id, name, micros(at)) for name, at in turn.timers])
+    if turn.timers:
+        db.executemany(_SET, [(id, name, micros(at)) for name, at in turn.timers])
 
 
 def _place(column: str, row: bytes) -> str:
