@@ -10,7 +10,7 @@ import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from hashlib import scrypt, sha256
+from hashlib import scrypt
 from pathlib import Path
 from typing import Final
 
@@ -116,8 +116,9 @@ class Vault:
         return self._keyed(b"token", purpose, parts)
 
     def _keyed(self, use: bytes, purpose: str, parts: tuple[bytes, ...]) -> bytes:
-        framed = (len(part).to_bytes(8, "big") + part for part in (use, purpose.encode(), *parts))
-        return hmac.digest(self._pepper, b"".join(framed), sha256)
+        framed = [len(part).to_bytes(8, "big") + part for part in (use, purpose.encode(), *parts)]
+        # By its name: given as a function it is looked up in OpenSSL anew each time.
+        return hmac.digest(self._pepper, b"".join(framed), "sha256")
 
     def randoms(self, n: int) -> bytes:
         """`n` random bytes."""

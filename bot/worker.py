@@ -189,8 +189,9 @@ class Worker:
     def _planned(self, claimed: Claimed) -> "_Plan":
         """What waits and what rang, stepped one by one, but for messages that were taken back."""
         now = self.clock()
-        state = decode_state(claimed.state) if claimed.state else State()
-        plan = _Plan(replace(state, takes=self._takes(claimed.channel)))
+        kept = claimed.state or encode_state(State())
+        state, takes = decode_state(kept), self._takes(claimed.channel)
+        plan = _Plan(state if state.takes == takes else replace(state, takes=takes), kept)
         events: list[tuple[int | None, Inbound]] = []
         for one in claimed.waiting:
             with plan.setting_aside(one.seq):
@@ -211,10 +212,10 @@ class Worker:
     def _turn_of(self, claimed: Claimed, plan: "_Plan") -> Turn:
         now = self.clock()
         return Turn(
-            state=encode_state(plan.state),
+            state=plan.written,
             effects=tuple(
-                self._effect(claimed, index, effect, now)
-                for index, effect in enumerate(plan.effects)
+                self._effect(claimed, index, *written, now)
+                for index, written in enumerate(plan.effects)
             ),
             timers=tuple(plan.timers.items()),
             cancel_timers=plan.cancel_timers,
@@ -224,13 +225,15 @@ class Worker:
     def _heard(self, state: State, event: Inbound) -> Event:
         return hear(state, event, self.texts) if isinstance(event, Typed) else event
 
-    def _effect(self, claimed: Claimed, index: int, effect: Effect, now: datetime) -> Planned:
+    def _effect(
+        self, claimed: Claimed, index: int, effect: Effect, body: bytes, now: datetime
+    ) -> Planned:
         place = (claimed.conversation, str(claimed.version).encode(), str(index).encode())
         id = EffectId(str(UUID(bytes=self.vault.digest("effect", *place), version=5)))
         daytime = isinstance(effect, Send) and effect.daytime
         rings = daytime and self.channels[claimed.channel].wakes
         due_at = next_daytime(now, self.zone) if rings else now
-        return Planned(id, encode_effect(effect), due_at, said=isinstance(effect, Send))
+        return Planned(id, body, due_at, said=isinstance(effect, Send))
 
 
 @dataclass(slots=True)
@@ -239,8 +242,9 @@ class _Plan:
     the turn itself writes. `failed` are the events that made none, by their place in the inbox."""
 
     state: State
+    written: bytes
     stepped: bool = False
-    effects: list[Effect] = field(default_factory=list)
+    effects: list[tuple[Effect, bytes]] = field(default_factory=list)
     timers: dict[str, datetime] = field(default_factory=dict)
     cancel_timers: bool = False
     hush: bool = False
@@ -259,17 +263,16 @@ class _Plan:
 
         A step that cannot be written changes nothing.
         """
-        encode_state(done.state)
-        for effect in done.effects:
-            encode_effect(effect)
-        self.state, self.stepped = done.state, True
+        written = encode_state(done.state)
+        effects = [(effect, encode_effect(effect)) for effect in done.effects]
+        self.state, self.written, self.stepped = done.state, written, True
         if Hush() in done.effects:
-            self.effects = [one for one in self.effects if not isinstance(one, Send)]
+            self.effects = [one for one in self.effects if not isinstance(one[0], Send)]
             self.hush = True
-        for effect in done.effects:
-            self._add(effect)
+        for effect, body in effects:
+            self._add(effect, body)
 
-    def _add(self, effect: Effect) -> None:
+    def _add(self, effect: Effect, body: bytes) -> None:
         match effect:
             case SetTimer():
                 self.timers[effect.timer] = effect.at
@@ -279,4 +282,4 @@ class _Plan:
             case Hush():
                 pass
             case _:
-                self.effects.append(effect)
+                self.effects.append((effect, body))

@@ -5,9 +5,10 @@ reads old bytes. A reader of an older version meets a newer one with `UnknownVer
 """
 
 import json
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
@@ -16,6 +17,8 @@ from bot.conversation.model import Effect, Inbound, State
 
 VERSION: Final = 1
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_AS_IT_IS: Final = frozenset({str, int, bool, float, NoneType})
 _INBOUND: Final = {kind.__name__: kind for kind in get_args(Inbound)}
 _EFFECTS: Final = {kind.__name__: kind for kind in get_args(Effect)}
 
@@ -67,7 +70,7 @@ def _untagged(data: bytes, kinds: dict[str, type]) -> Any:
 
 
 def _dump(plain: dict[str, Any]) -> bytes:
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(plain).encode()
 
 
 def _load(data: bytes) -> dict[str, Any]:
@@ -77,49 +80,71 @@ def _load(data: bytes) -> dict[str, Any]:
     return plain
 
 
+# ---------------------------------------------------------------- writing
+
+
 def _plain_fields(value: Any) -> dict[str, Any]:
+    kind: type = type(value)
     return {
-        f.name: _plain(held)
-        for f in fields(value)
-        if (held := getattr(value, f.name)) != f.default or f.default is MISSING
+        name: held if type(held) in _AS_IT_IS else _plain(held)
+        for name, default in _defaults(kind)
+        if (held := getattr(value, name)) != default
     }
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return _plain_fields(value)
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
-    return value
+    return _plain_fields(value)
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind, vars(model))
+def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """A class's fields with their defaults; MISSING equals nothing."""
+    return tuple((one.name, one.default) for one in fields(kind))
+
+
+# ---------------------------------------------------------------- reading
+
+_Reader = Callable[[Any], Any]
 
 
 def _build(kind: type, plain: dict[str, Any]) -> Any:
-    hints = _hints(kind)
-    if not plain.keys() <= hints.keys():
+    readers = _readers(kind)
+    if not plain.keys() <= readers.keys():
         raise UnknownVersion("field")
-    return kind(**{name: _read(hints[name], held) for name, held in plain.items()})
+    return kind(**{name: readers[name](held) for name, held in plain.items()})
 
 
-def _read(hint: Any, held: Any) -> Any:
+@cache
+def _readers(kind: type) -> dict[str, _Reader]:
+    return {name: _reader(hint) for name, hint in get_type_hints(kind, vars(model)).items()}
+
+
+def _reader(hint: Any) -> _Reader:
+    """What makes a field of this type of what JSON holds."""
     if hint is datetime:
-        return datetime.fromisoformat(held)
+        return datetime.fromisoformat
     origin = get_origin(hint)
     if origin in {Union, UnionType}:
-        options = [option for option in get_args(hint) if option is not NoneType]
-        return None if held is None else _read(options[0], held)
+        one = _reader(next(option for option in get_args(hint) if option is not NoneType))
+        return lambda held: None if held is None else one(held)
     if origin is tuple:
-        return _read_tuple(get_args(hint), held)
-    return _build(hint, held) if isinstance(hint, type) and is_dataclass(hint) else held
+        return _tuple_reader(get_args(hint))
+    return partial(_build, hint) if isinstance(hint, type) and is_dataclass(hint) else _same
 
 
-def _read_tuple(kinds: tuple[Any, ...], held: list[Any]) -> tuple[Any, ...]:
+def _tuple_reader(kinds: tuple[Any, ...]) -> _Reader:
     if kinds[-1] is Ellipsis:
-        return tuple(_read(kinds[0], one) for one in held)
-    return tuple(_read(kind, one) for kind, one in zip(kinds, held, strict=True))
+        one = _reader(kinds[0])
+        return tuple if one is _same else lambda held: tuple(map(one, held))
+    each = [_reader(kind) for kind in kinds]
+    return lambda held: tuple(read(one) for read, one in zip(each, held, strict=True))
+
+
+def _same(held: Any) -> Any:
+    return held
