@@ -14,6 +14,9 @@ from importlib import import_module
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
+from aiohttp import ClientError
+
+from bot.channels.calls import Calls
 from bot.channels.fetching import at_most
 
 Outcome = Literal["done", "stale", "busy", "month", "gone", "unclear", "refused"]
@@ -70,8 +73,7 @@ def _said(body: str | None) -> str:
 @cache
 def sdk(name: Literal["messaging", "liff"] = "messaging") -> Any:
     """A package of the SDK, loaded when it is first needed: that takes seconds."""
-    for logger in ("linebot", "aiohttp"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
+    logging.getLogger("linebot").setLevel(logging.WARNING)
     return import_module(f"linebot.v3.{name}")
 
 
@@ -83,6 +85,8 @@ class LineApi:
         self._host = host
         self._seconds = seconds
         self._clients: dict[str, Any] = {}
+        self._calls = Calls()
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def _client(self, package: Literal["messaging", "liff"]) -> Any:
         """The SDK's client, which must be made inside the running loop."""
@@ -112,16 +116,16 @@ class LineApi:
         for client in self._clients.values():
             await client.close()
         self._clients.clear()
+        await self._calls.close()
 
     async def call(self, asked: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
         """The answer of one of the SDK's methods; Refused when LINE does not do it."""
         from_line = tuple(sdk(name).exceptions.ApiException for name in ("messaging", "liff"))
-        network = import_module("aiohttp").ClientError
         try:
             return await asked(*given, **named, _request_timeout=self._seconds)
         except from_line as error:
             outcome = outcome_of(error.status, error.body)
-        except (network, OSError, ValueError):  # no answer in time, or one the SDK cannot read
+        except (ClientError, OSError, ValueError):  # no answer in time, or one the SDK cannot read
             outcome = "unclear"
         if outcome == "done":
             return None
@@ -143,13 +147,15 @@ class LineApi:
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> None:
         """What is rendered goes out as it is: the SDK's models cost half a turn (docs/bench.md)."""
-        sent = {
-            "Authorization": f"Bearer {self._token}",
-            "Content-Type": "application/json",
-            **(headers or {}),
-        }
-        post = self._client("messaging").rest_client.post_request
-        await self.call(post, f"{self._host or HOST}{path}", headers=sent, body=body)
+        url, sent = f"{self._host or HOST}{path}", {**self._headers, **(headers or {})}
+        plain = json.dumps(body).encode()
+        try:
+            status, said = await self._calls.post(url, plain, sent, self._seconds)
+        except (ClientError, OSError):  # no answer in time
+            raise Refused("unclear") from None
+        outcome = "done" if status < 300 else outcome_of(status, said.decode(errors="replace"))
+        if outcome != "done":
+            raise Refused(outcome)
 
     async def quota(self) -> Quota:
         """How many pushes this month may have, and has had."""

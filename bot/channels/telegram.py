@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from telegram import BotCommandScopeChat, LinkPreviewOptions, MenuButtonCommands
+from telegram import BotCommandScopeChat, MenuButtonCommands
 from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
@@ -39,6 +39,7 @@ from bot.channels.telegram_wire import (
     key_of,
     parse,
     render,
+    sendable,
     without_links,
 )
 from bot.conversation.codec import encode_inbound
@@ -115,16 +116,10 @@ class TelegramChannel(Plain):
             await self._say_once(chat, bare)
 
     async def _say_once(self, chat: int, part: Outgoing) -> None:
-        said = await self.bot.send_message(
-            chat_id=chat,
-            text=part.text,
-            reply_markup=part.keyboard,
-            disable_notification=part.silent,
-            protect_content=part.protected,
-            # Nobody's server is to open an address from this chat.
-            link_preview_options=LinkPreviewOptions(is_disabled=True),
-        )
-        self.stands(chat, said.message_id)
+        said = await self._http.call(f"{self.bot.base_url}/sendMessage", sendable(chat, part))
+        match said:
+            case {"message_id": int(id)}:
+                self.stands(chat, id)
 
     def stands(self, chat: int, message: int) -> None:
         """A message stands in this chat from now on."""

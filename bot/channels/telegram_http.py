@@ -1,27 +1,30 @@
-"""How Telegram is called: python-telegram-bot's requests over one aiohttp session.
+"""How Telegram is called: python-telegram-bot's requests over one session of our own.
 
 Its own client logs the address, which holds the bot's token, and costs several times the work.
-No proxy is taken from the environment, no redirect followed, and nothing is ever logged here.
+What goes out with every turn is posted as it is rendered, past the library's models.
 """
 
 import json
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientError
 from telegram import Bot
-from telegram.error import NetworkError, TelegramError, TimedOut
+from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
-from bot.channels.fetching import at_most
+from bot.channels.calls import Calls
 from bot.settings import TelegramSettings
 
 API: Final = "https://api.telegram.org"
-CONNECT_WITHIN: Final = 5.0
 ANSWER_WITHIN: Final = 15.0
 
-for _name in ("telegram", "aiohttp", "httpx", "httpcore"):
+_JSON: Final = {"Content-Type": "application/json"}
+_REFUSED: Final[Mapping[int, type[TelegramError]]] = {400: BadRequest, 403: Forbidden}
+
+for _name in ("telegram", "httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
@@ -38,7 +41,7 @@ class TelegramHttp(BaseRequest):
 
     def __init__(self, answer_within: float = ANSWER_WITHIN) -> None:
         self._answer_within = answer_within
-        self._session: ClientSession | None = None
+        self._calls = Calls()
 
     @property
     def read_timeout(self) -> float:
@@ -50,9 +53,14 @@ class TelegramHttp(BaseRequest):
 
     async def shutdown(self) -> None:
         """Close the session."""
-        if self._session:
-            await self._session.close()
-            self._session = None
+        await self._calls.close()
+
+    async def call(self, url: str, sent: Mapping[str, Any]) -> Any:
+        """The result of a method called with plain JSON. TelegramError."""
+        status, body = await self._answered("POST", url, sent, self._answer_within)
+        if status != HTTPStatus.OK:
+            raise _REFUSED.get(status, NetworkError)(_description(body) or str(status))
+        return self.parse_json_payload(body).get("result")
 
     async def do_request(  # the library's own signature
         self,
@@ -67,8 +75,16 @@ class TelegramHttp(BaseRequest):
         """Status and body. TimedOut (it may have arrived), NetworkError, TooFast."""
         within = read_timeout if isinstance(read_timeout, float | int) else self._answer_within
         sent = request_data.parameters if request_data else None
+        return await self._answered(method, url, sent, within)
+
+    async def _answered(
+        self, method: str, url: str, sent: Mapping[str, Any] | None, within: float
+    ) -> tuple[int, bytes]:
         try:
-            status, body = await self._exchange(method, url, sent, within)
+            if method == "GET":
+                status, body = await self._calls.get(url, within)
+            else:
+                status, body = await self._calls.post(url, _json(sent), _JSON, within)
         except TimeoutError:
             raise TimedOut from None
         except ClientError as error:
@@ -77,32 +93,17 @@ class TelegramHttp(BaseRequest):
             raise TooFast(_seconds(body))
         return status, body
 
-    async def _exchange(
-        self, method: str, url: str, sent: dict[str, Any] | None, within: float
-    ) -> tuple[int, bytes]:
-        timeout = ClientTimeout(total=within, sock_connect=CONNECT_WITHIN)
-        async with self._open().request(
-            method, url, json=sent, timeout=timeout, allow_redirects=False
-        ) as answer:
-            return answer.status, await answer.read()
-
     async def download(self, url: str, most: int) -> bytes:
         """The bytes at an address. NotFetched when there are more than `most`, TelegramError."""
-        timeout = ClientTimeout(total=self._answer_within, sock_connect=CONNECT_WITHIN)
         try:
-            async with self._open().get(url, timeout=timeout, allow_redirects=False) as answer:
-                if answer.status != HTTPStatus.OK:
-                    raise NetworkError("No such file")
-                return await at_most(answer.content.iter_any(), most)
+            status, body = await self._calls.get(url, self._answer_within, most)
         except TimeoutError:
             raise TimedOut from None
         except ClientError as error:
             raise NetworkError(type(error).__name__) from None
-
-    def _open(self) -> ClientSession:
-        if self._session is None:
-            self._session = ClientSession(trust_env=False, cookie_jar=DummyCookieJar())
-        return self._session
+        if status != HTTPStatus.OK:
+            raise NetworkError("No such file")
+        return body
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
@@ -126,6 +127,17 @@ def make_bot(settings: TelegramSettings, http: TelegramHttp) -> Bot:
         request=http,
         get_updates_request=http,
     )
+
+
+def _json(sent: Mapping[str, Any] | None) -> bytes:
+    return json.dumps(sent or {}).encode()
+
+
+def _description(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["description"])
+    except (ValueError, TypeError, LookupError):
+        return ""
 
 
 def _seconds(body: bytes) -> int:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, WebAppInfo
-
 from bot.cases.number import find_number
 from bot.channels import Link, Message
 from bot.channels.fetching import content
@@ -223,12 +221,15 @@ class Manner:
     page: str | None
 
 
+Button = dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One `sendMessage`."""
+    """One `sendMessage`. `buttons` (Telegram's `InlineKeyboardButton`) stand below, one a row."""
 
     text: str = field(repr=False)
-    keyboard: InlineKeyboardMarkup | None = None
+    buttons: tuple[Button, ...] = field(default=(), repr=False)
     silent: bool = True
     protected: bool = False
 
@@ -244,11 +245,23 @@ def render(message: Message, manner: Manner) -> list[Outgoing]:
     parts = split(message.text, TEXT - units(before))
     silent = head not in _said(message, manner, PUSHED)
     protected = find_number(message.text) is not None
-    keyboards = [*(None for _ in parts[1:]), _keyboard(message, manner)]
-    return [
-        Outgoing(before + part, keyboard, silent, protected)
-        for part, keyboard in zip(parts, keyboards, strict=True)
-    ]
+    *first, last = (Outgoing(before + part, (), silent, protected) for part in parts)
+    return [*first, replace(last, buttons=tuple(_buttons(message, manner)))]
+
+
+def sendable(chat: int, part: Outgoing) -> dict[str, Any]:
+    """The parameters of `sendMessage`."""
+    plain: dict[str, Any] = {
+        "chat_id": chat,
+        "text": part.text,
+        "disable_notification": part.silent,
+        "protect_content": part.protected,
+        # Nobody's server is to open an address from this chat.
+        "link_preview_options": {"is_disabled": True},
+    }
+    if part.buttons:
+        plain["reply_markup"] = {"inline_keyboard": [[one] for one in part.buttons]}
+    return plain
 
 
 def without_links(sent: Outgoing) -> Outgoing | None:
@@ -256,13 +269,11 @@ def without_links(sent: Outgoing) -> Outgoing | None:
 
     (It takes none for `localhost`, say.)
     """
-    rows = sent.keyboard.inline_keyboard if sent.keyboard else ()
-    choices = [row for row in rows if row[0].callback_data]
-    if len(choices) == len(rows):
+    choices = tuple(one for one in sent.buttons if "callback_data" in one)
+    if choices == sent.buttons:
         return None
-    links = [f"{row[0].text}: {row[0].url}" for row in rows if row[0].url]
-    keyboard = InlineKeyboardMarkup(choices) if choices else None
-    return replace(sent, text="\n\n".join((sent.text, *links)), keyboard=keyboard)
+    links = [f"{one['text']}: {one['url']}" for one in sent.buttons if "url" in one]
+    return replace(sent, text="\n\n".join((sent.text, *links)), buttons=choices)
 
 
 def units(text: str) -> int:
@@ -293,18 +304,18 @@ def _said(message: Message, manner: Manner, ids: tuple[str, ...]) -> set[str]:
     return {manner.texts.say(id, message.language) for id in ids}
 
 
-def _keyboard(message: Message, manner: Manner) -> InlineKeyboardMarkup | None:
-    links = [button for link in message.links for button in _link(link, message, manner)]
-    choices = [InlineKeyboardButton(one.label, callback_data=one.data) for one in message.choices]
-    rows = [[button] for button in (*links, *choices)]
-    return InlineKeyboardMarkup(rows) if rows else None
+def _buttons(message: Message, manner: Manner) -> Iterator[Button]:
+    for link in message.links:
+        yield from _link(link, message, manner)
+    for choice in message.choices:
+        yield {"text": choice.label, "callback_data": choice.data}
 
 
-def _link(link: Link, message: Message, manner: Manner) -> Iterator[InlineKeyboardButton]:
+def _link(link: Link, message: Message, manner: Manner) -> Iterator[Button]:
     if not link.app or manner.page is None:
-        yield InlineKeyboardButton(link.label, url=link.url)
+        yield {"text": link.label, "url": link.url}
         return
-    page = WebAppInfo(f"{manner.page}?l={message.language}")
-    yield InlineKeyboardButton(link.label, web_app=page)
+    page = {"url": f"{manner.page}?l={message.language}"}
+    yield {"text": link.label, "web_app": page}
     outside = manner.texts.say("telegram.browser", message.language)
-    yield InlineKeyboardButton(outside, url=link.url)
+    yield {"text": outside, "url": link.url}

@@ -43,11 +43,11 @@ _REFRESH = """update conversation set
   where id = :id"""
 
 _WAITS = """select waits, id from conversation
-  where channel = ? and waits is not null order by waits limit 50"""
+  where channel = ? and waits is not null order by waits"""
 _RINGS = """select rings_at, id from conversation
-  where channel = ? and rings_at <= ? order by rings_at limit 50"""
+  where channel = ? and rings_at <= ? order by rings_at"""
 _SENDS = """select send_at, id from conversation
-  where channel = ? and send_at <= ? order by send_at limit 50"""
+  where channel = ? and send_at <= ? order by send_at"""
 _STATE = "select channel, version, state, rings_at from conversation where id = ?"
 _WAITING = """select seq, event, body from inbox
   where conversation = ? and parked = 0 order by seq limit 100"""
@@ -123,7 +123,7 @@ class Turns(Part):
         at = micros(now)
 
         def job(db: Connection) -> list[Claimed]:
-            ids = _first(db, _WAITS, channels) + _first(db, _RINGS, channels, at)
+            ids = _first(db, _WAITS, channels, limit) + _first(db, _RINGS, channels, limit, at)
             return [self._claimed(db, id, at) for id in list(dict.fromkeys(ids))[:limit]]
 
         return await self._engine.read(job)
@@ -196,7 +196,7 @@ class Turns(Part):
         at = micros(now)
 
         def job(db: Connection) -> list[Bundle]:
-            ids = _first(db, _SENDS, channels, at)
+            ids = _first(db, _SENDS, channels, limit, at)
             return [self._bundle(db, id, at) for id in ids[:limit]]
 
         return await self._engine.read(job)
@@ -287,7 +287,7 @@ def tell(db: Connection, vault: Vault, id: bytes, event: bytes, body: bytes, at:
 
 
 def _first(
-    db: Connection, query: str, channels: Collection[str], *values: int
+    db: Connection, query: str, channels: Collection[str], limit: int, *values: int
 ) -> list[ConversationId]:
     """Conversations in the order of the query's first column, over all channels.
 
@@ -295,7 +295,7 @@ def _first(
     """
     found: list[tuple[int, bytes]] = []
     for channel in channels:
-        found += db.execute(query, (channel, *values)).fetchall()
+        found += db.execute(f"{query} limit {limit:d}", (channel, *values)).fetchall()
     return [ConversationId(id) for _, id in sorted(found)]
 
 
