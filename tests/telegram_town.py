@@ -97,7 +97,10 @@ class Town:
     async def post(self, update: Any, secret: str = SECRET) -> int:
         """Telegram posts an update; the answer's status."""
         headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
-        return (await self.web.post("/telegram", json=update, headers=headers)).status_code
+        answer = await self.web.post("/telegram", json=update, headers=headers)
+        if answer.status_code == 200:
+            await self.api.reads(answer.content)
+        return answer.status_code
 
     async def hears(self, *updates: Any) -> None:
         """Telegram posts updates, and Sala answers them."""

@@ -46,6 +46,22 @@ def test_a_polling_bot_keeps_what_comes_and_passes_it_over_only_then(tmp_path: P
     live(tmp_path, story, polling=True)
 
 
+def test_a_polling_bot_acknowledges_a_press_by_a_call_that_holds_nothing_back(
+    tmp_path: Path,
+) -> None:
+    async def story(town: Town) -> None:
+        town.api.troubles["answerCallbackQuery"].append("hangs")
+        town.api.presses(ANN, "ask.phone=own")
+        task = await polling(town)
+        await until(lambda: len(town.api.asked("getUpdates")) == 2)
+        assert len(town.kept) == 1
+        town.api.presses(ANN, "ask.phone=own")
+        await until(lambda: not town.api.queries)
+        await ended(task)
+
+    live(tmp_path, story, polling=True)
+
+
 def test_what_could_not_be_kept_is_asked_for_again(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         town.api.text(ANN, "/start")

@@ -253,12 +253,21 @@ async def _webhook(door: TelegramDoor, request: Request) -> Response:
     if body is None:
         return Response(status_code=413)
     try:
-        await take(door, json.loads(body))
+        query = await take(door, json.loads(body))
     except (ValueError, RecursionError):
         return Response(status_code=400)
     except StoreError:
         return Response(status_code=503)
-    return Response(status_code=200)
+    return _acknowledging(query) if query else Response(status_code=200)
+
+
+def _acknowledging(query: str) -> Response:
+    """A webhook's answer may call one method; nobody hears how that went, and it may fail.
+
+    https://core.telegram.org/bots/api#making-requests-when-getting-updates
+    """
+    called = {"method": "answerCallbackQuery", "callback_query_id": query}
+    return Response(json.dumps(called), media_type="application/json")
 
 
 async def _body(request: Request) -> bytes | None:
@@ -274,18 +283,20 @@ async def _body(request: Request) -> bytes | None:
     return bytes(kept)
 
 
-async def take(door: TelegramDoor, update: object) -> None:
-    """Keep what an update says, durably; then wake the worker. StoreError."""
+async def take(door: TelegramDoor, update: object) -> str | None:
+    """Keep what an update says, durably; then wake the worker. StoreError.
+
+    Returns the button press that Telegram is to be told was heard, if it was one.
+    """
     heard = parse(update, door.clock(), takes=door.takes)
     if heard is None:
-        return
+        return None
     for arrival in _arrivals(door, heard):
         await door.receive(arrival)
     if heard.message is not None:
         door.channel.stands(heard.chat, heard.message)
-    if heard.query:
-        door.channel.acknowledge(heard.query)
     door.wake()
+    return heard.query
 
 
 def _arrivals(door: TelegramDoor, heard: Heard) -> Iterator[Arrival]:
@@ -311,7 +322,8 @@ async def poll(door: TelegramDoor, sleep: Sleep = asyncio.sleep) -> None:
     while True:
         try:
             for update in await door.channel.updates(offset):
-                await take(door, update)
+                if query := await take(door, update):
+                    door.channel.acknowledge(query)
                 offset = _after(update, offset)
             failures = 0
         except Exception as error:  # the loop must outlive Telegram's bad hours and the disk's

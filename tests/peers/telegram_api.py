@@ -10,7 +10,7 @@ import random
 import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -205,6 +205,18 @@ class TelegramApi:
         file |= {"file_path": f"photos/{file_id}"}
         assert document().problem(["File"], file) is None
         return file
+
+    async def reads(self, answer: bytes) -> None:
+        """A webhook's answer, which may call one method; nobody hears how that went."""
+        if not answer:
+            return
+        given = json.loads(answer)
+        method = given.pop("method")
+        problem = document().call_problem(method, given)
+        self.refused += [problem] if problem else []
+        self.calls.append(Call(method, given))
+        with suppress(Refusal):
+            await self._do(method, given)
 
     async def _given(self, request: web.Request, method: str) -> Mapping[str, Any]:
         if request.match_info["token"] != TOKEN:
