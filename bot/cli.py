@@ -1,6 +1,7 @@
 """The command line: run · talk · hash · partner · keys · migrate."""
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import Callable, Coroutine
@@ -200,6 +201,7 @@ async def _serve(sala: Sala) -> None:
     while not server.started and not serving.done():
         await asyncio.sleep(0.02)
     if server.started:
+        gc.freeze()  # what was loaded stays: it need not be looked through for garbage again
         log("started", port=settings.port)
         click.echo(f"Sala is open at {settings.public_url}/  (stop with Ctrl-C)")
         if not settings.own_keys:
