@@ -39,10 +39,10 @@ def site(
 ) -> Starlette:
     """The whole site as one ASGI application."""
     routes: list[BaseRoute] = [
+        *chat_apps,  # first, because most of what comes in is theirs
         *browser.routes(door),
         *miniapp.routes(app),
         *exchange.routes(desk),
-        *chat_apps,
         Route("/healthz", healthz(health)),
     ]
     gate = Middleware(Gate, public_url=door.public_url)

@@ -13,14 +13,13 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from bot.channels import line_liff
 from bot.channels.line_api import LineApi, sdk
 from bot.channels.line_events import Heard, Malformed, parse_webhook
 from bot.channels.line_wire import LineChannel
+from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Chose, Language, Media, Opened, TooLong, Typed
 from bot.settings import LineSettings
@@ -31,6 +30,7 @@ __all__ = ["LineChannel", "LineDoor", "line_channel", "routes"]
 
 MOST: Final = 2_000_000
 """Bytes of a webhook request: LINE's own limit."""
+_SIGNATURE: Final = b"x-line-signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def routes(door: LineDoor) -> list[BaseRoute]:
         liff=door.settings.liff,
         login_channel=door.settings.login_channel,
     )
-    webhook = Route("/line", partial(_webhook, door), methods=["POST"])
+    webhook = Route("/line", Webhook(MOST, partial(_hear, door)), methods=["POST"])
     return [webhook, *(line_liff.routes(desk) if door.settings.liff else [])]
 
 
@@ -83,69 +83,60 @@ def key_of(user: str) -> bytes:
     return b"line:" + user.encode()
 
 
-def signed(secret: str, body: bytes, signature: str) -> bool:
+def signed(secret: str, body: bytes, signature: bytes) -> bool:
     """Whether LINE made this signature of these very bytes."""
     made = b64encode(hmac.digest(secret.encode(), body, "sha256"))
-    return hmac.compare_digest(made, signature.encode("latin-1", "replace"))
+    return hmac.compare_digest(made, signature)
 
 
-async def _webhook(door: LineDoor, request: Request) -> Response:
-    body = await _body(request)
-    if body is None:
-        return Response(status_code=413)
-    if not signed(door.settings.secret, body, request.headers.get("x-line-signature", "")):
-        return Response(status_code=401)
+async def _hear(door: LineDoor, body: bytes, headers: Headers) -> Answer:
+    if not signed(door.settings.secret, body, headers.get(_SIGNATURE, b"")):
+        return Answer(401)
+    arrived = []
     try:
         parsed = parse_webhook(body, door.clock(), takes=door.takes)
-        heard = await asyncio.gather(*(_named(door, one) for one in parsed))
-        arrived = [one for one in heard if await _keep(door, one)]
+        for heard in await _all_named(door, parsed):
+            arrival = _arrival(door, heard)
+            if await door.receive(arrival):
+                arrived.append((heard, arrival.address))
     except Malformed:
-        return Response(status_code=400)
+        return Answer(400)
     except StoreError:
-        return Response(status_code=503)
+        return Answer(503)
     if arrived:
         door.wake()
         _show_coming(door, arrived)
-    return Response(status_code=200)
+    return Answer(200)
 
 
-async def _body(request: Request) -> bytes | None:
-    """The whole body; None when it is longer than LINE would send."""
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MOST:
-                return None
-    except ClientDisconnect:
-        return b""
-    return bytes(body)
+async def _all_named(door: LineDoor, heard: Sequence[Heard]) -> Sequence[Heard]:
+    """With the language of who comes in, whom Sala greets before they wrote a word."""
+    if not any(isinstance(one.event, Opened) for one in heard):
+        return heard
+    return await asyncio.gather(*(_named(door, one) for one in heard))
 
 
 async def _named(door: LineDoor, heard: Heard) -> Heard:
-    """With the language of who comes in, whom Sala greets before they wrote a word."""
     if not isinstance(heard.event, Opened):
         return heard
     language = await door.channel.language(heard.user)
     return replace(heard, event=replace(heard.event, language=language))
 
 
-async def _keep(door: LineDoor, heard: Heard) -> bool:
+def _arrival(door: LineDoor, heard: Heard) -> Arrival:
     now = door.clock()
-    return await door.receive(
-        Arrival(
-            channel=door.channel.name,
-            event_id=heard.id,
-            conversation=door.conversation_of(key_of(heard.user)),
-            address=door.channel.address(heard.user, heard.token, now),
-            body=encode_inbound(heard.event),
-            at=now,
-        )
+    return Arrival(
+        channel=door.channel.name,
+        event_id=heard.id,
+        conversation=door.conversation_of(key_of(heard.user)),
+        address=door.channel.address(heard.user, heard.token, now),
+        body=encode_inbound(heard.event),
+        at=now,
     )
 
 
-def _show_coming(door: LineDoor, arrived: list[Heard]) -> None:
+def _show_coming(door: LineDoor, arrived: list[tuple[Heard, bytes]]) -> None:
     answered = (Typed, Chose, Opened, Media, TooLong)
-    waiting = {one.user: one for one in arrived if isinstance(one.event, answered)}
-    for user, heard in waiting.items():
-        door.channel.coming(door.channel.address(user, heard.token, door.clock()))
+    waiting = {one.user: to for one, to in arrived if isinstance(one.event, answered)}
+    for address in waiting.values():
+        door.channel.coming(address)

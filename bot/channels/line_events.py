@@ -27,7 +27,7 @@ from bot.conversation.picture import Content
 
 LONGEST: Final = 5_000
 _CHOICE: Final = re.compile(r"([a-z0-9_.]{1,40})=([A-Za-z0-9_.-]{1,20})")
-_ID_MOST: Final = 200
+_ID: Final = re.compile("[^\ud800-\udfff]{1,200}")
 _MEDIA: Final[
     dict[str, Literal["image", "video", "file", "voice", "sticker", "location"]]
 ] = {
@@ -156,4 +156,4 @@ def _token(plain: Mapping[str, Any]) -> str | None:
 
 
 def _is_id(value: str) -> bool:
-    return 0 < len(value) <= _ID_MOST and not any("\ud800" <= one <= "\udfff" for one in value)
+    return _ID.fullmatch(value) is not None

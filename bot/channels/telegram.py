@@ -15,8 +15,6 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from telegram import BotCommandScopeChat, MenuButtonCommands
 from telegram.error import BadRequest, Forbidden, TelegramError
@@ -42,6 +40,7 @@ from bot.channels.telegram_wire import (
     sendable,
     without_links,
 )
+from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Language
 from bot.log import log, where
@@ -56,7 +55,7 @@ MOST: Final = 1_000_000
 POLL: Final = 50
 """Seconds that a long poll stays open."""
 LONGEST_PAUSE: Final = 60
-_SECRET: Final = "x-telegram-bot-api-secret-token"  # noqa: S105  # a header's name
+_SECRET: Final = b"x-telegram-bot-api-secret-token"  # a header's name
 _GONE: Final = "chat not found"
 
 
@@ -234,7 +233,8 @@ def routes(door: TelegramDoor) -> list[BaseRoute]:
         texts=door.texts,
         public_url=door.public_url,
     )
-    webhook = Route("/telegram", partial(_webhook, door), methods=["POST"])
+    hook = Webhook(MOST, partial(_hear, door), partial(_by_telegram, door))
+    webhook = Route("/telegram", hook, methods=["POST"])
     return [*page_routes(page), *([] if door.settings.polling else [webhook])]
 
 
@@ -245,42 +245,28 @@ def _whose(settings: TelegramSettings) -> Whose:
     return by_token(settings.token)
 
 
-async def _webhook(door: TelegramDoor, request: Request) -> Response:
-    shown = request.headers.get(_SECRET, "").encode()
-    if not door.secret or not hmac.compare_digest(shown, door.secret.encode()):
-        return Response(status_code=403)
-    body = await _body(request)
-    if body is None:
-        return Response(status_code=413)
+def _by_telegram(door: TelegramDoor, headers: Headers) -> bool:
+    shown = headers.get(_SECRET, b"")
+    return bool(door.secret) and hmac.compare_digest(shown, door.secret.encode())
+
+
+async def _hear(door: TelegramDoor, body: bytes, _: Headers) -> Answer:
     try:
         query = await take(door, json.loads(body))
     except (ValueError, RecursionError):
-        return Response(status_code=400)
+        return Answer(400)
     except StoreError:
-        return Response(status_code=503)
-    return _acknowledging(query) if query else Response(status_code=200)
+        return Answer(503)
+    return _acknowledging(query) if query else Answer(200)
 
 
-def _acknowledging(query: str) -> Response:
+def _acknowledging(query: str) -> Answer:
     """A webhook's answer may call one method; nobody hears how that went, and it may fail.
 
     https://core.telegram.org/bots/api#making-requests-when-getting-updates
     """
     called = {"method": "answerCallbackQuery", "callback_query_id": query}
-    return Response(json.dumps(called), media_type="application/json")
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body; None when it is too long or was cut off."""
-    kept = bytearray()
-    try:
-        async for chunk in request.stream():
-            kept += chunk
-            if len(kept) > MOST:
-                return None
-    except ClientDisconnect:
-        return None
-    return bytes(kept)
+    return Answer(200, json.dumps(called).encode())
 
 
 async def take(door: TelegramDoor, update: object) -> str | None:
