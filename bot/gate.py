@@ -5,10 +5,11 @@ that site's name as the host.
 """
 
 import asyncio
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,22 +34,23 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if scope["path"] != ANY_HOST and _host(headers) not in self.hosts:
+        headers = dict(scope["headers"])
+        if scope["path"] != ANY_HOST and _host(headers.get(b"host", b"")) not in self.hosts:
             await JSONResponse({"error": "other_host"}, 421)(scope, receive, send)
             return
-        body = _Body(receive, headers, self.patience)
-        await self.app(scope, body.receive, body.closing(send))
+        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+            body = _Body(receive, self.patience)
+            receive, send = body.receive, body.closing(send)
+        await self.app(scope, receive, send)
 
 
 class _Body:
     """A request's body, which must be here in time; after one that was not, the line is closed."""
 
-    def __init__(self, receive: Receive, headers: Headers, patience: float) -> None:
+    def __init__(self, receive: Receive, patience: float) -> None:
         self._receive = receive
         self._until = asyncio.get_running_loop().time() + patience
-        sent = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        self._whole = not sent
+        self._whole = False
 
     async def receive(self) -> Message:
         if self._whole:
@@ -72,8 +74,9 @@ class _Body:
         return sending
 
 
-def _host(headers: Headers) -> str:
+@lru_cache(256)
+def _host(shown: bytes) -> str:
     try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        return urlsplit(f"//{shown.decode('latin-1')}").hostname or ""
     except ValueError:
         return ""

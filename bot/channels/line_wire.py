@@ -7,6 +7,7 @@ reply token" within the token's minute, the first try was the one that used it.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -73,13 +74,15 @@ class LineChannel(Plain):
         self._budget = Budget(api, clock)
         self._menus: dict[str, str] = {}
         self._menus_read: datetime | None = None
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._showing: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def close(self) -> None:
         """End what still runs and the connections."""
-        for task in self._waiting:
+        self._closed = True
+        for task in self._showing:
             task.cancel()
-        await asyncio.gather(*self._waiting, return_exceptions=True)
+        await asyncio.gather(*self._showing, return_exceptions=True)
         await self.api.close()
 
     def address(self, user: str, token: str | None, now: datetime) -> bytes:
@@ -143,9 +146,8 @@ class LineChannel(Plain):
 
     def coming(self, address: bytes) -> None:
         """Show that an answer is coming, when it takes longer than a moment. Best effort."""
-        task = asyncio.create_task(self._show_coming(read_address(address)))
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.patience, self._show_coming, read_address(address))
 
     # -- replies
 
@@ -248,13 +250,15 @@ class LineChannel(Plain):
             self._menus_read = now
         return self._menus
 
-    async def _show_coming(self, to: Address) -> None:
-        await asyncio.sleep(self.patience)
-        try:
-            if self._usable(to, self.clock()):
-                await self.api.loading(to.user)
-        except Refused:
-            pass
+    def _show_coming(self, to: Address) -> None:
+        if self._usable(to, self.clock()) and not self._closed:
+            task = asyncio.create_task(self._load(to.user))
+            self._showing.add(task)
+            task.add_done_callback(self._showing.discard)
+
+    async def _load(self, user: str) -> None:
+        with suppress(Refused):
+            await self.api.loading(user)
 
 
 @dataclass(slots=True)
