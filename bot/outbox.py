@@ -71,7 +71,10 @@ class Outbox:
     wake: Callable[[], None]
     taking: Taking | None = None
     """Takes pictures, where that is open (C16)."""
+    _planned: list[Bundle] = field(default_factory=list)
     _busy: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+    _look: set[bytes] = field(default_factory=set)
+    """Conversations of which there may be more to do, once what is under way is done."""
     _fetching: dict[EffectId, asyncio.Task[None]] = field(default_factory=dict)
 
     async def finish(self) -> None:
@@ -84,17 +87,30 @@ class Outbox:
         for task in (*self._busy.values(), *self._fetching.values()):
             task.cancel()
 
+    def plan(self, bundle: Bundle) -> None:
+        """A turn planned this just now."""
+        self._planned.append(bundle)
+
+    def begin(self) -> int:
+        """Begin what turns planned, where nothing is under way; how many were begun."""
+        planned, self._planned = self._planned, []
+        free = [one for one in planned if one.conversation not in self._busy]
+        for bundle in free:
+            self._busy[bundle.conversation] = asyncio.create_task(self._carry_out(bundle))
+        self._look |= {one.conversation for one in planned if one not in free or not one.effects}
+        return len(free)
+
     async def start(self) -> int:
-        """Begin what is due, a task a conversation; how many were begun.
+        """Begin what was planned and all else that is due, a task a conversation; how many.
 
         What was under way before the look is left for the next one: it may have been settled
         while the store was read, and would go out twice.
         """
-        started, before = 0, set(self._busy)
+        started, before = self.begin(), set(self._busy)
         for bundle in await self.store.due(self.channels, self.clock(), BATCH):
             if bundle.conversation not in before:
-                task = asyncio.create_task(self._carry_out(bundle))
-                self._busy[bundle.conversation] = task
+                self._look.add(bundle.conversation)
+                self._busy[bundle.conversation] = asyncio.create_task(self._carry_out(bundle))
                 started += 1
         return started
 
@@ -115,7 +131,9 @@ class Outbox:
             await pause(error)
         finally:
             del self._busy[bundle.conversation]
-            self.wake()
+            if bundle.conversation in self._look:
+                self._look.discard(bundle.conversation)
+                self.wake()
 
     async def _decoded(self, bundle: Bundle) -> list[tuple[Pending, Effect]]:
         """The effects up to the first that this Sala does not know, which is tried again later."""
@@ -129,6 +147,7 @@ class Outbox:
         return decoded
 
     async def _do(self, bundle: Bundle, pending: Pending, effect: Effect) -> None:
+        self._look.add(bundle.conversation)  # what is done may become an event
         try:
             await self._act(bundle, pending.id, effect)
         except Exception as error:  # the loop must outlive any one effect
@@ -196,6 +215,7 @@ class Outbox:
         began: datetime | None = None,
     ) -> None:
         ids = [one.id for one in pending]
+        self._look.add(bundle.conversation)
         log("send_failed", channel=bundle.channel, attempt=pending[0].attempt, **where(error))
         if isinstance(error, Unreachable):
             await self.store.forget_address(bundle.conversation)

@@ -6,7 +6,7 @@ at any point repeats the same keys.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
@@ -97,6 +97,7 @@ class Worker:
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: datetime | None = None
     _rounded: datetime | None = None
+    _look_at: float = 0.0
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,11 +134,20 @@ class Worker:
         return self._rounded is not None and self.clock() - self._rounded < STUCK
 
     async def _round(self) -> None:
+        """What arrived here just now is turned at once; the store is looked through for the rest,
+        when there is nothing new and otherwise as often as when nobody writes."""
         self._awake.clear()
-        if not await self.turns():
+        now = asyncio.get_running_loop().time()
+        turned = await self._turn_all(self.store.fresh(self.channels))
+        self.outbox.begin()
+        if not turned or now >= self._look_at:
+            self._look_at = now + POLL
+            if await self.turns():
+                self._look_at = now
+                return
             await self._sweep()
             await self.outbox.start()
-            await self._rest()
+        await self._rest()
 
     async def drain(self) -> None:
         """Work until nothing is left to do now (for a door that reads its own lines)."""
@@ -161,7 +171,9 @@ class Worker:
 
     async def turns(self) -> int:
         """Step and commit every conversation that has something waiting; how many had."""
-        claims = await self.store.claim(self.channels, self.clock(), BATCH)
+        return await self._turn_all(await self.store.claim(self.channels, self.clock(), BATCH))
+
+    async def _turn_all(self, claims: Sequence[Claimed]) -> int:
         await asyncio.gather(*(self._turn(claimed) for claimed in claims))
         return len(claims)
 
@@ -172,12 +184,14 @@ class Worker:
         except Exception as error:  # the state itself cannot be read
             await self._park(claimed, claimed.waiting[0].seq if claimed.waiting else None, error)
             return
-        bad = {seq for seq, _ in plan.failed}
-        if plan.stepped and not await self.store.commit(
-            replace(claimed, waiting=tuple(one for one in claimed.waiting if one.seq not in bad)),
-            self._turn_of(claimed, plan),
-        ):
-            return
+        if plan.stepped:
+            bad = {seq for seq, _ in plan.failed}
+            good = tuple(one for one in claimed.waiting if one.seq not in bad)
+            turn = self._turn_of(claimed, plan)
+            planned = await self.store.commit(replace(claimed, waiting=good), turn)
+            if planned is None:
+                return
+            self.outbox.plan(planned)
         for seq, reason in plan.failed:
             if seq is not None or not plan.stepped:
                 await self._park(claimed, seq, reason)

@@ -131,10 +131,16 @@ class Store(Protocol):
         """Up to `limit` conversations of these channels with waiting events or rung timers."""
         ...
 
-    async def commit(self, claimed: Claimed, turn: Turn) -> bool:
+    def fresh(self, channels: Collection[str]) -> list[Claimed]:
+        """Conversations whose only event arrived here just now, each once, without a look at what
+        is kept. `claim` finds them as well, and all others."""
+        ...
+
+    async def commit(self, claimed: Claimed, turn: Turn) -> Bundle | None:
         """Write the turn and remove the events and timers it consumed, in one transaction.
 
-        False, with nothing written, when the conversation moved on since the claim.
+        None, with nothing written, when the conversation moved on since the claim. Else what of it
+        is to be carried out now; nothing when something older is before it (`due`).
         """
         ...
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from itertools import takewhile
+from typing import Any, Final, cast
 
 from bot.store import (
     Arrival,
@@ -15,11 +16,12 @@ from bot.store import (
     Turn,
     Waiting,
 )
-from bot.store.engine import Connection, Part
+from bot.store.engine import Clock, Connection, Engine, Part
 from bot.store.schema import micros
 from bot.vault import Vault
 
 SEEN_DAYS: Final = 3
+_FRESH_MOST: Final = 1_000
 _DAY: Final = 86_400_000_000
 
 # A limit stands in the statement itself: SQLite plans a statement anew for each bound one.
@@ -28,7 +30,8 @@ _FIRST_TIME = "insert into seen values (?, ?) on conflict do nothing"
 _FORGET_SEEN = "delete from seen where digest in (select digest from seen where day < ? limit 20)"
 _MEET = """insert into conversation(id, channel, address, active_at) values (?, ?, ?, ?)
   on conflict(id) do update set channel = excluded.channel, address = excluded.address,
-  active_at = max(active_at, excluded.active_at)"""
+  active_at = max(active_at, excluded.active_at)
+  returning version, state, waits is null and ifnull(rings_at > active_at, 1)"""
 _KEEP_EVENT = """insert into inbox(event, conversation, body, at) values (?, ?, ?, ?)
   on conflict(event) do nothing"""
 _WAIT = "update conversation set waits = ? where id = ? and waits is null"
@@ -58,7 +61,8 @@ _PENDING = """select id, body, attempt, way from outbox
 _SAYING = """select id, body, attempt, way, due_at from outbox
   where conversation = ? and said = 1 order by seq limit 50"""
 
-_MOVE = "update conversation set state = ?, version = version + 1 where id = ? and version = ?"
+_MOVE = """update conversation set state = ?, version = version + 1 where id = ? and version = ?
+  returning address, exists (select 1 from outbox where conversation = conversation.id)"""
 _CONSUME = "delete from inbox where seq = ? and conversation = ?"
 _PARK = "update inbox set parked = 1 where seq = ? and conversation = ?"
 _UNSET = "delete from timer where conversation = ? and name = ?"
@@ -83,8 +87,10 @@ _PARKED = "select count(*) from inbox where parked = 1"
 class Turns(Part):
     """`Store` over one SQLite file."""
 
-    _forgotten = 0
-    """Of the days before this one no event is remembered any more."""
+    def __init__(self, engine: Engine, vault: Vault, clock: Clock, months: int = 24) -> None:
+        super().__init__(engine, vault, clock, months)
+        self._forgotten = 0  # of the days before this one no event is remembered any more
+        self._fresh: dict[ConversationId, Claimed] = {}  # their states are sealed
 
     async def receive(self, arrival: Arrival) -> bool:
         """Keep an event for its turn; False when this (channel, event_id) was seen before."""
@@ -95,20 +101,28 @@ class Turns(Part):
         active_at = micros(self._clock())
         oldest = min(at, active_at) // _DAY - SEEN_DAYS
 
-        def job(db: Connection) -> bool:
+        def job(db: Connection) -> Claimed | bool:
             self._forget_seen(db, oldest)
             if not db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
                 return False
-            db.execute(_MEET, (id, arrival.channel, address, active_at))
+            row = (id, arrival.channel, address, active_at)
+            version, state, alone = db.execute(_MEET, row).fetchone()
             kept = db.execute(_KEEP_EVENT, (event, id, body, at))
             if not kept.rowcount:
                 return False  # it waits, or is parked, for longer than it is remembered
-            db.execute(_WAIT, (kept.lastrowid, id))
+            seq = cast(int, kept.lastrowid)
+            db.execute(_WAIT, (seq, id))
             if db.execute(_RELEASE, (id,)).rowcount:
                 refresh(db, id)
-            return True
+            waiting = (Waiting(seq, arrival.body),)
+            return not alone or Claimed(id, arrival.channel, version, state, waiting)
 
-        return await self._engine.write(job)
+        kept = await self._engine.write(job)
+        if kept:
+            self._fresh.pop(id, None)
+        if isinstance(kept, Claimed) and len(self._fresh) < _FRESH_MOST:
+            self._fresh[id] = kept
+        return bool(kept)
 
     def _forget_seen(self, db: Connection, before: int) -> None:
         """Forget a few of the days before this one, until none is left to be forgotten."""
@@ -126,7 +140,26 @@ class Turns(Part):
             ids = _first(db, _WAITS, channels, limit) + _first(db, _RINGS, channels, limit, at)
             return [self._claimed(db, id, at) for id in list(dict.fromkeys(ids))[:limit]]
 
-        return await self._engine.read(job)
+        claims = await self._engine.read(job)
+        for one in claims:
+            self._fresh.pop(one.conversation, None)
+        return claims
+
+    def fresh(self, channels: Collection[str]) -> list[Claimed]:
+        """Conversations whose only event arrived here just now, without a look at the file.
+
+        Another process may have taken one meanwhile: then its version is not the one that is here.
+        """
+        ids = [id for id, one in self._fresh.items() if one.channel in channels]
+        found = [self._fresh.pop(id) for id in ids]
+        return [
+            Claimed(one.conversation, one.channel, one.version, self._state(one), one.waiting)
+            for one in found
+        ]
+
+    def _state(self, sealed: Claimed) -> bytes | None:
+        place = _place("conversation.state", sealed.conversation)
+        return sealed.state and self._vault.open(place, sealed.state)
 
     def _claimed(self, db: Connection, id: ConversationId, at: int) -> Claimed:
         channel, version, sealed, rings_at = db.execute(_STATE, (id,)).fetchone()
@@ -139,8 +172,8 @@ class Turns(Part):
         rung = tuple(name for (name,) in db.execute(_RUNG, (id, at))) if rings else ()
         return Claimed(id, channel, version, state, waiting, rung)
 
-    async def commit(self, claimed: Claimed, turn: Turn) -> bool:
-        """Write the turn whole; False, with nothing written, when the conversation moved on.
+    async def commit(self, claimed: Claimed, turn: Turn) -> Bundle | None:
+        """Write the turn whole; None, with nothing written, when the conversation moved on.
 
         A conversation without an address keeps no messages: there is nobody to send them to.
         """
@@ -148,18 +181,35 @@ class Turns(Part):
         state = self._vault.seal(_place("conversation.state", id), turn.state)
         rows = [self._row(id, effect) for effect in turn.effects]
 
-        def job(db: Connection) -> bool:
-            if not db.execute(_MOVE, (state, id, claimed.version)).rowcount:
-                return False
+        def job(db: Connection) -> tuple[bytes | None, bool] | None:
+            moved: tuple[bytes | None, bool] | None = db.execute(
+                _MOVE, (state, id, claimed.version)
+            ).fetchone()
+            if moved is None:
+                return None
             _consume(db, claimed)
             _set_timers(db, id, turn)
             if turn.hush:
                 db.execute(_DROP_SAID, (id,))
             db.executemany(_PLAN, rows)
             refresh(db, id)
-            return True
+            return moved
 
-        return await self._engine.write(job)
+        moved = await self._engine.write(job)
+        return moved and self._planned(claimed, turn, *moved)
+
+    def _planned(self, claimed: Claimed, turn: Turn, sealed: bytes | None, older: bool) -> Bundle:
+        """What `due` would find of this turn now, when nothing older is before it."""
+        id, now = claimed.conversation, self._clock()
+        done = [one for one in turn.effects if not one.said]
+        said = [one for one in turn.effects if one.said and sealed]
+        due = [one for one in done if one.due_at and one.due_at <= now]
+        due += takewhile(lambda one: one.due_at is not None and one.due_at <= now, said)
+        effects = () if older else tuple(Pending(one.id, one.body, 0) for one in due)
+        return Bundle(id, claimed.channel, self._address(id, sealed), effects)
+
+    def _address(self, id: ConversationId, sealed: bytes | None) -> bytes:
+        return self._vault.open(_place("conversation.address", id), sealed) if sealed else b""
 
     def _row(self, id: ConversationId, effect: Planned) -> dict[str, Any]:
         body = self._vault.seal(_effect_place(id, effect.id), effect.body)
@@ -208,7 +258,7 @@ class Turns(Part):
             if due_at is None or due_at > at:
                 break
             rows.append(row)
-        address = self._vault.open(_place("conversation.address", id), sealed) if sealed else b""
+        address = self._address(id, sealed)
         return Bundle(id, channel, address, tuple(self._pending(id, *row) for row in rows))
 
     def _pending(
