@@ -67,6 +67,8 @@ def graphemes(text: str) -> Iterator[str]:
 
 def cut(label: str, most: int) -> str:
     """A label of at most so many letters."""
+    if len(label) <= most:  # a letter is at least one code point
+        return label
     letters = list(graphemes(label))
     return label if len(letters) <= most else "".join(letters[: most - 1]) + "…"
 

@@ -104,7 +104,8 @@ def _chose(state: State, event: Chose) -> Step:
         return repeat(state, event.at)
     if state.silent and node.id != "ask.talk_now":
         return talk_now(state, event.at)
-    return pick(replace(state, silent=False), node, option, event.at)
+    awoken = replace(state, silent=False) if state.silent else state
+    return pick(awoken, node, option, event.at)
 
 
 # ---------------------------------------------------------------- the case speaks

@@ -14,7 +14,7 @@ from bot.conversation.walk import START, Step, ask_again, enter, take
 
 def awake(state: State) -> State:
     """The person is here again after `stop`."""
-    return replace(state, stopped=False)
+    return replace(state, stopped=False) if state.stopped else state
 
 
 def repeat(state: State, at: datetime, *said: Send) -> Step:

@@ -95,10 +95,11 @@ def open_question(state: State) -> NodeId | None:
 
 def take(state: State, node: Ask, option: Option) -> State:
     """Keep the answer, and the way back to the question."""
-    state = replace(state, misses=0)
-    if not node.aside:
+    if node.aside:
+        state = replace(state, misses=0)
+    else:
         trail = (*state.trail, node.id)[-TRAIL:]
-        state = replace(state, trail=trail, node=HOME, resume=None)
+        state = replace(state, misses=0, trail=trail, node=HOME, resume=None)
     if node.slot is None:
         return state
     return keep(state, node.slot, option.value)
@@ -155,13 +156,13 @@ def send(state: State, line: Line, choices: tuple[Button, ...] = ()) -> Send:
     """One message: which words, which buttons, and what is shown with it."""
     template = line.simple if line.simple and state.young else line.text
     return Send(
-        MessageId(template.format(**fields(state))),
+        MessageId(template.format(**fields(state)) if "{" in template else template),
         values=(*values(state), *line.values),
         buttons=choices,
         show="crisis_young" if line.show == "crisis" and state.minor else line.show,
         list=list_of(state) if line.show in _NEEDS_LIST else None,
         language=state.speaks,
-        country=cast(Country | None, state.answer("country")),
+        country=cast("Country | None", state.answer("country")),
     )
 
 
