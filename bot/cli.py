@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 
 import click
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from bot import talk as talking
 from bot.app import Sala, now, open_sala
@@ -45,7 +46,7 @@ def main() -> None:
 def run() -> None:
     """Serve the chat, the mini-app and the exchange."""
     settings = _settings()
-    _with_sala(settings, _serve)
+    _with_sala(settings, _serve, auto_loop_factory())
 
 
 @main.command()
@@ -235,13 +236,18 @@ def _settings() -> Settings:
         raise click.ClickException(str(error)) from None
 
 
-def _with_sala(settings: Settings, use: Callable[[Sala], Coroutine[Any, Any, None]]) -> None:
+def _with_sala(
+    settings: Settings,
+    use: Callable[[Sala], Coroutine[Any, Any, None]],
+    loops: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     async def work() -> None:
         async with open_sala(settings) as sala:
             await use(sala)
 
     try:
-        asyncio.run(work())
+        with asyncio.Runner(loop_factory=loops) as runner:
+            runner.run(work())
     except (VaultError, StoreError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
