@@ -1,7 +1,8 @@
 """One SQLite file: one writer in its own thread that commits in groups, one reader beside it.
 
-A group is what queued up while the last one was being written to disk: the disk itself is the
-waiting time, so that a lone write is never kept waiting for company, and company shares one fsync.
+A group is what queued up while the last one was being written to disk, so that a lone write is
+never kept waiting for company, and company shares one fsync. In a crowd commits keep a little
+distance, because each costs as much as several writes.
 Other processes may write the same file, so nothing read is kept for later.
 
 StoreError > Unwritten (try again), Unreadable (other keys), NewerSchema
@@ -18,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bot.store import StoreError
@@ -34,6 +35,8 @@ GROUP: Final = 50
 """Writes that share one commit at most."""
 GROUP_SECONDS: Final = 0.005
 """After this time a group takes no more writes."""
+APART: Final = 0.005
+"""Seconds from the beginning of a commit that was shared to the next."""
 BUSY_MS: Final = 10_000
 """How long a write waits for another process."""
 
@@ -111,9 +114,13 @@ class Engine:
             self._reading.execute("rollback")
 
     def _write_on(self) -> None:
+        not_before = 0.0
         while (order := self._orders.get()) is not None:
             if not order.told.cancelled():
-                self._write_group([order])
+                sleep(max(0.0, not_before - monotonic()))
+                group, began = [order], monotonic()
+                self._write_group(group)
+                not_before = began + APART if len(group) > 1 else 0.0
 
     def _write_group(self, taken: list[_Order], *, alone: bool = False) -> None:
         """One commit for these and all that is queued; when it fails, one for each by itself."""
