@@ -190,6 +190,7 @@ async def _serve(sala: Sala) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who asks is nowhere looked at
         ws="none",
         limit_concurrency=MOST_LINES,
         h11_max_incomplete_event_size=16_384,

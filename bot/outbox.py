@@ -52,6 +52,9 @@ LONGEST_RETRY: Final = timedelta(minutes=15)
 FETCHED_WITHIN: Final = timedelta(minutes=2)
 """After so long a picture that was being taken when the process ended is taken up again."""
 
+Effects = Mapping[EffectId, Effect]
+"""What is known of effects without reading their bytes."""
+
 
 async def pause(error: Exception) -> None:
     """After a failure of the store itself: no storm of repeats."""
@@ -71,7 +74,7 @@ class Outbox:
     wake: Callable[[], None]
     taking: Taking | None = None
     """Takes pictures, where that is open (C16)."""
-    _planned: list[Bundle] = field(default_factory=list)
+    _planned: list[tuple[Bundle, Effects]] = field(default_factory=list)
     _busy: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
     _look: set[bytes] = field(default_factory=set)
     """Conversations of which there may be more to do, once what is under way is done."""
@@ -87,18 +90,23 @@ class Outbox:
         for task in (*self._busy.values(), *self._fetching.values()):
             task.cancel()
 
-    def plan(self, bundle: Bundle) -> None:
-        """A turn planned this just now."""
-        self._planned.append(bundle)
+    def plan(self, bundle: Bundle, effects: Effects) -> None:
+        """A turn planned this just now, these effects among it."""
+        self._planned.append((bundle, effects))
 
     def begin(self) -> int:
         """Begin what turns planned, where nothing is under way; how many were begun."""
         planned, self._planned = self._planned, []
-        free = [one for one in planned if one.conversation not in self._busy]
-        for bundle in free:
-            self._busy[bundle.conversation] = asyncio.create_task(self._carry_out(bundle))
-        self._look |= {one.conversation for one in planned if one not in free or not one.effects}
-        return len(free)
+        begun = 0
+        for bundle, effects in planned:
+            if bundle.conversation in self._busy:
+                self._look.add(bundle.conversation)
+            elif bundle.effects:
+                self._carry(bundle, effects)
+                begun += 1
+            else:  # something older may be due first
+                self.wake()
+        return begun
 
     async def start(self) -> int:
         """Begin what was planned and all else that is due, a task a conversation; how many.
@@ -110,14 +118,17 @@ class Outbox:
         for bundle in await self.store.due(self.channels, self.clock(), BATCH):
             if bundle.conversation not in before:
                 self._look.add(bundle.conversation)
-                self._busy[bundle.conversation] = asyncio.create_task(self._carry_out(bundle))
+                self._carry(bundle, {})
                 started += 1
         return started
 
-    async def _carry_out(self, bundle: Bundle) -> None:
+    def _carry(self, bundle: Bundle, effects: Effects) -> None:
+        self._busy[bundle.conversation] = asyncio.create_task(self._carry_out(bundle, effects))
+
+    async def _carry_out(self, bundle: Bundle, effects: Effects) -> None:
         """What is to be done, then what is to be said; one that fails is tried again later."""
         try:
-            decoded = await self._decoded(bundle)
+            decoded = await self._decoded(bundle, effects)
             sends = [(pending, effect) for pending, effect in decoded if isinstance(effect, Send)]
             for pending, effect in decoded:
                 if isinstance(effect, Fetch):
@@ -135,12 +146,13 @@ class Outbox:
                 self._look.discard(bundle.conversation)
                 self.wake()
 
-    async def _decoded(self, bundle: Bundle) -> list[tuple[Pending, Effect]]:
+    async def _decoded(self, bundle: Bundle, known: Effects) -> list[tuple[Pending, Effect]]:
         """The effects up to the first that this Sala does not know, which is tried again later."""
         decoded: list[tuple[Pending, Effect]] = []
         for pending in bundle.effects:
             try:
-                decoded.append((pending, decode_effect(pending.body)))
+                effect = known.get(pending.id) or decode_effect(pending.body)
+                decoded.append((pending, effect))
             except Exception as error:
                 await self._failed(bundle, [pending], error)
                 break

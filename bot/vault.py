@@ -58,6 +58,7 @@ class Vault:
     def __init__(self, seals: Mapping[bytes, bytes], pepper: bytes) -> None:
         self._seals = dict(seals)
         self._pepper = pepper
+        self._mac = hmac.new(pepper, digestmod="sha256")
         self._ciphers = {name: AESGCMSIV(key) for name, key in seals.items()}
         self._first = next(iter(seals))
 
@@ -117,8 +118,9 @@ class Vault:
 
     def _keyed(self, use: bytes, purpose: str, parts: tuple[bytes, ...]) -> bytes:
         framed = [len(part).to_bytes(8, "big") + part for part in (use, purpose.encode(), *parts)]
-        # By its name: given as a function it is looked up in OpenSSL anew each time.
-        return hmac.digest(self._pepper, b"".join(framed), "sha256")
+        mac = self._mac.copy()
+        mac.update(b"".join(framed))
+        return mac.digest()
 
     def randoms(self, n: int) -> bytes:
         """`n` random bytes."""

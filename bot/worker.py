@@ -191,7 +191,9 @@ class Worker:
             planned = await self.store.commit(replace(claimed, waiting=good), turn)
             if planned is None:
                 return
-            self.outbox.plan(planned)
+            ids = (one.id for one in turn.effects)
+            effects = (effect for effect, _ in plan.effects)
+            self.outbox.plan(planned, dict(zip(ids, effects, strict=True)))
         for seq, reason in plan.failed:
             if seq is not None or not plan.stepped:
                 await self._park(claimed, seq, reason)
