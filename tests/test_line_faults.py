@@ -28,6 +28,20 @@ def said_once(sala: Account) -> bool:
 # ---------------------------------------------------------------- faults
 
 
+def test_nothing_of_the_environment_leads_a_message_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        assert said_once(sala)
+
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize("fault", ["500", "500 after", "cut after", "slow after"])
 def test_a_reply_without_a_clear_answer_is_asked_again_and_comes_once(
     fault: Fault, tmp_path: Path

@@ -5,10 +5,10 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
-from bot.conversation.model import Opened
+from bot.conversation.model import Chose, NodeId, Opened
 from bot.store import Bundle
 from bot.store.sqlite import SqliteStore
-from tests.talking import DAY, VAULT, Talk, play
+from tests.talking import DAY, VAULT, Talk, play, until, working
 
 
 class LateReader(SqliteStore):
@@ -46,3 +46,35 @@ def test_what_is_settled_while_the_store_is_read_does_not_go_out_again(tmp_path:
         assert len(ids) == len(set(ids)) == 2
 
     play(tmp_path, story)
+
+
+def test_what_is_said_while_another_message_is_on_its_way_follows_it_once(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        on_its_way, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold() -> None:
+            on_its_way.set()
+            await go_on.wait()
+
+        async def both() -> bool:
+            return talk.heard("ask.situation") == 1
+
+        talk.door.during = hold
+        async with working(talk):
+            await talk.arrives(Opened(DAY, "en"))
+            talk.worker.wake()
+            await on_its_way.wait()
+            await talk.arrives(Chose(DAY, NodeId("ask.phone"), "own"))
+            talk.worker.wake()
+            await until(lambda: nothing_waits(talk))
+            assert talk.door.sent == []
+            go_on.set()
+            await until(both)
+        ids = [message.id for message in talk.door.sent]
+        assert len(ids) == len(set(ids)) == 3
+
+    play(tmp_path, story)
+
+
+async def nothing_waits(talk: Talk) -> bool:
+    return await talk.store.claim(["door"], DAY, 9) == []
