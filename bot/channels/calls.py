@@ -6,12 +6,17 @@ no cookie kept, and nothing is ever logged here: addresses hold tokens.
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 from yarl import URL
 
+from bot.channels.fetching import at_most
+
 CONNECT_WITHIN: Final = 5.0
+MOST: Final = 50_000_000
+"""Bytes that are read of an answer, when nothing less is asked for."""
 
 logging.getLogger("aiohttp").setLevel(logging.WARNING)
 
@@ -32,24 +37,30 @@ class Calls:
         self, url: str, body: bytes, headers: Mapping[str, str], within: float
     ) -> tuple[int, bytes]:
         """Status and body of the answer. TimeoutError (it may have arrived), ClientError."""
-        return await self._exchange("POST", url, body, headers, within)
+        async with self._asked("POST", url, within, body, headers) as answer:
+            return answer.status, await answer.read()
 
-    async def get(self, url: str, within: float) -> tuple[int, bytes]:
-        """The same for what is only read."""
-        return await self._exchange("GET", url, None, {}, within)
+    async def get(self, url: str, within: float, most: int = MOST) -> tuple[int, bytes]:
+        """The same for what is only read. NotFetched when it is more than `most` bytes."""
+        async with self._asked("GET", url, within) as answer:
+            return answer.status, await at_most(answer.content.iter_any(), most)
 
-    async def _exchange(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], within: float
-    ) -> tuple[int, bytes]:
-        async with self._open().request(
+    def _asked(
+        self,
+        method: str,
+        url: str,
+        within: float,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        return self._open().request(
             method,
             URL(url, encoded=True),
             data=body,
             headers=headers,
             timeout=ClientTimeout(total=within, sock_connect=CONNECT_WITHIN),
             allow_redirects=False,
-        ) as answer:
-            return answer.status, await answer.read()
+        )
 
     def _open(self) -> ClientSession:
         if self._session is None:
