@@ -7,7 +7,7 @@ when it did), and puts events of several people into one request.
 import asyncio
 import hmac
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
