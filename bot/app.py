@@ -102,7 +102,7 @@ class Sala:
         return token if ticket else None
 
     def _help_card(self, language: Language) -> list[str]:
-        lines = HelpLines(self.texts, language, None, self.clock().date())
+        lines = HelpLines(self.texts, language, None, self.clock())
         return list(lines.emergency_numbers().lines)
 
     def site(self, jail: Jail | None = None) -> Starlette:

@@ -20,7 +20,7 @@ from bot.channels.telegram_http import API
 from bot.conversation.model import LANGUAGES, Country
 from bot.finding import Finding, good, note, or_good, wrong
 from bot.hashing.jail import Broken, Jail
-from bot.knowledge import FRESH, HelpLine, Kind, help_lines
+from bot.knowledge import NEVER_DROPPED, STALE, HelpLine, Kind, Record, help_lines, records
 from bot.settings import LOOPBACK, Settings
 from bot.store import StoreError
 from bot.store.schema import VERSION
@@ -57,6 +57,7 @@ class Place:
     sqlite: str = sqlite3.sqlite_version
     texts: Callable[[], Texts] = load_texts
     lines: Sequence[HelpLine] = field(default_factory=help_lines)
+    shelf: Sequence[Record] = field(default_factory=records)
     login_secret: str = field(default="", repr=False)
 
 
@@ -67,7 +68,8 @@ async def examine(settings: Settings, place: Place, page: str = "") -> AsyncIter
     vault, found = keys(settings)
     for one in (*found, *await database(settings, vault, place)):
         yield one
-    for one in (*catalogs(place), *knowledge(place.lines, place.clock().date())):
+    today = place.clock().date()
+    for one in (*catalogs(place), *knowledge(place.lines, today), *shelf(place.shelf, today)):
         yield one
     if settings.public:
         yield await outside.reachable(settings.public_url)
@@ -292,15 +294,32 @@ def knowledge(lines: Sequence[HelpLine], today: date) -> list[Finding]:
 
 
 def _old(lines: Sequence[HelpLine], today: date) -> Iterator[Finding]:
-    stale = [one for one in lines if one.sure and today - one.checked > FRESH]
-    crisis = [one for one in stale if one.kind in {"emergency", "suicide"}]
+    aging = [one for one in lines if one.sure and one.aging(today)]
+    crisis = [one for one in aging if one.kind in NEVER_DROPPED]
     if crisis:
         words = "emergency and crisis numbers not checked for half a year (still shown): "
         yield wrong("Help lines", words + _named(crisis), MEND_LINES)
-    others = [one for one in stale if one not in crisis]
-    if others:
-        words = "not checked for half a year and so no longer shown: "
-        yield note("Help lines", words + _named(others), MEND_LINES)
+    others = [one for one in aging if one not in crisis]
+    if shown := [one for one in others if one.shown(today)]:
+        words = "not checked for half a year, shown until it is a year: "
+        yield note("Help lines", words + _named(shown), MEND_LINES)
+    if gone := [one for one in others if not one.shown(today)]:
+        words = "not checked for a year and so no longer shown: "
+        yield note("Help lines", words + _named(gone), MEND_LINES)
+
+
+def shelf(entries: Sequence[Record], today: date) -> list[Finding]:
+    """What else on the shelf is to be checked again: pages, platforms, laws, facts."""
+    about, mend = "Shelf", "Check each against its sources; `sala knowledge` lists all."
+    others = [one for one in entries if not isinstance(one.papers, HelpLine) and one.papers.sure]
+    aging = [one.name for one in others if one.papers.aging(today)]
+    gone = [one.name for one in others if today - one.papers.checked > STALE]
+    if not aging:
+        return [good(about, f"{len(others)} pages, platforms and laws, all checked lately")]
+    words = f"not checked for half a year: {', '.join(aging)}."
+    if gone:
+        words += f" {len(gone)} of them for a year and so no longer shown."
+    return [note(about, words, mend)]
 
 
 def _unsure(lines: Sequence[HelpLine], countries: Sequence[Country]) -> Iterator[Finding]:

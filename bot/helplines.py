@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Final
 
 from bot.channels import Link
 from bot.conversation.model import Country, Language
+from bot.conversation.shows import Age
 from bot.knowledge import LIKELY, HelpLine, Need, choose, emergency
 from bot.text import Texts
 
@@ -17,10 +18,11 @@ _THAI_NAME: Final = re.compile(r"\(([^()]*[\u0e01-\u0e4e][^()]*)\)")
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Lines of text, and the numbers in them as `tel:` links."""
+    """Lines of text, the numbers in them as `tel:` links, and pages as buttons."""
 
     lines: tuple[str, ...] = ()
     calls: tuple[Link, ...] = ()
+    links: tuple[Link, ...] = ()
 
     @property
     def text(self) -> str:
@@ -35,53 +37,75 @@ class HelpLines:
     texts: Texts
     language: Language
     country: Country | None
-    today: date
+    now: datetime
+    age: Age | None = None
 
-    def card(self, need: Need) -> Card:
+    def card(self, need: Need, *, directory: bool = True) -> Card:
         """A country's lines for a need, the international directory last."""
         found = self._found(need)
         entries = [self._entry(country, line) for country, line in found]
         calls = tuple(call for _, line in found if (call := _call(line)))
-        return Card((*entries, *self._directory(need)), calls)
+        more = self._directory(need) if directory or self.country == "ZZ" else ()
+        return Card((*entries, *more), calls)
 
     def emergency_numbers(self) -> Card:
         """One checked emergency number per likely country, by the country's name (C8)."""
-        found = [(one, line) for one in self._countries() if (line := emergency(one, self.today))]
+        found = [(one, line) for one in self.countries() if (line := self._emergency(one))]
         entries = [self._line(self._country(one), line) for one, line in found]
         calls = tuple(call for _, line in found if (call := _call(line)))
         return Card(tuple(entries), calls)
 
     def emergency_alone(self) -> str:
         """The numbers without a word beside them (C9)."""
-        found = (emergency(one, self.today) for one in self._countries())
+        found = (self._emergency(one) for one in self.countries())
         return " · ".join(dict.fromkeys(line.number for line in found if line))
+
+    def countries(self) -> Sequence[Country]:
+        """The country; while it is not known, those where the language is likely spoken."""
+        return (self.country,) if self.country else LIKELY[self.language]
+
+    def _emergency(self, country: Country) -> HelpLine | None:
+        return emergency(country, self.language, self.now)
+
+    def _choose(self, country: Country, need: Need) -> tuple[HelpLine, ...]:
+        return choose(country, self.language, need, self.age, self.now)
 
     def _found(self, need: Need) -> list[tuple[Country, HelpLine]]:
         if self.country == "ZZ":
             return []  # what serves everywhere is the directory
-        countries = self._countries()
+        countries = self.countries()
         if need in {"crisis", "danger"} and len(countries) > 1:
-            numbers = ((one, emergency(one, self.today)) for one in countries)
+            numbers = ((one, self._emergency(one)) for one in countries)
             return [(one, line) for one, line in numbers if line]
         most = 1 if len(countries) > 1 else None
-        return [(one, line) for one in countries for line in choose(one, need, self.today)[:most]]
-
-    def _countries(self) -> Sequence[Country]:
-        return (self.country,) if self.country else LIKELY[self.language]
+        return [(one, line) for one in countries for line in self._choose(one, need)[:most]]
 
     def _country(self, country: Country) -> str:
         return self.texts.say(f"country.{country}", self.language)
 
     def _entry(self, country: Country, line: HelpLine) -> str:
-        several = len(self._countries()) > 1
-        name = _name(line, self.language)
+        several = len(self.countries()) > 1
+        name = " · ".join((_name(line, self.language), *self._notes(line)))
         return self._line(f"{self._country(country)} · {name}" if several else name, line)
+
+    def _notes(self, line: HelpLine) -> list[str]:
+        """What to know before calling: other languages only, and the hours."""
+        say, spoken = self.texts.say, line.speaks()
+        notes = []
+        if spoken and self.language not in spoken and line.kind != "emergency":
+            notes.append(", ".join(say(f"tongue.{one}", self.language) for one in sorted(spoken)))
+        if hours := line.opens:
+            first, last = str(hours.first), str(hours.last)
+            open_at = say(f"hours.{hours.days}", self.language, first=first, last=last)
+            closed = not line.open(self.now)
+            notes.append(say("hours.closed", self.language, hours=open_at) if closed else open_at)
+        return notes
 
     def _line(self, name: str, line: HelpLine) -> str:
         return self.texts.say("show.line", self.language, name=name, number=_dial(line))
 
     def _directory(self, need: Need) -> list[str]:
-        found = choose("ZZ", need, self.today)
+        found = self._choose("ZZ", need)
         say = self.texts.say
         return [say("show.directory", self.language, url=one.url) for one in found if one.url]
 

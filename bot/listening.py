@@ -67,10 +67,11 @@ def named(words: str, labels: dict[str, str], *, exact: bool = False) -> str | N
 
 def _meant(node: Ask, meaning: Meaning, words: str, labels: dict[str, str]) -> str | None:
     """The choice that the words name by its label, or in words of their own."""
-    value = named(words, labels, exact=node.exact) or picked(node.id, words)
+    asked = "ask.country" if node.slot == "country" else node.id
+    value = named(words, labels, exact=node.exact) or picked(asked, words)
     if value is None and node.id == "ask.situation":
         return _feared(meaning, words)
-    if value is None and node.id == "ask.country":
+    if value is None and node.slot == "country":
         return _elsewhere(meaning, words)
     return value if value and node.option(value) else None
 
@@ -79,7 +80,7 @@ def _answered(node: Ask, meaning: Meaning, words: str, label: str | None) -> Mea
     """What is no wish of its own when it answers: "Language" as a label, Thai as a country."""
     if label is None:
         return meaning
-    if node.id == "ask.country":
+    if node.slot == "country":
         meaning = replace(meaning, named_language=None)
     again = node.id == "ask.delete" and meaning.command == "delete"
     same = _plain(words) == _plain(label)

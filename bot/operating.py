@@ -1,14 +1,16 @@
-"""What an operator runs beside the bot: `sala setup line`, `sala setup telegram`, `sala doctor`."""
+"""What an operator runs beside the bot: `sala setup …`, `sala doctor`, `sala knowledge`."""
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, get_args
 
 import click
 
-from bot.conversation.model import LANGUAGES, Language
+from bot.conversation.model import LANGUAGES, Country, Language
 from bot.finding import Finding, wrong
+from bot.knowledge import Record, records
 from bot.settings import Settings, SettingsError, read_settings
 from bot.text import MissingText, Texts, load_texts
 from bot.vault import VaultError, load_or_make
@@ -72,7 +74,19 @@ def doctor(page: str, login_secret: str | None) -> None:
     _diagnose(asyncio.run(_said(looking.examine(settings, place, page))))
 
 
-commands: Final[tuple[click.Command, ...]] = (setup, doctor)
+@click.command()
+@click.option("--unverified", is_flag=True, help="Only what waits, and what would settle it.")
+@click.option("--country", type=click.Choice(get_args(Country)), help="Only this country's.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def knowledge(unverified: bool, country: Country | None, as_json: bool) -> None:
+    """Every fact on the shelf: its sources, when it was checked, how sure it is."""
+    for one in records():
+        if (unverified and one.papers.sure) or (country and one.country != country):
+            continue
+        click.echo(json.dumps(one.plain(), ensure_ascii=False) if as_json else _entry(one))
+
+
+commands: Final[tuple[click.Command, ...]] = (setup, doctor, knowledge)
 
 
 def _settings() -> Settings:
@@ -96,6 +110,20 @@ def _login(settings: Settings, channel: str | None, secret: str | None) -> tuple
         secret = click.prompt("Channel secret of the LINE Login channel", hide_input=True)
     id = channel or known
     return (id, secret) if id and secret else None
+
+
+def _entry(one: Record) -> str:
+    papers = one.papers
+    said = f"{one.name}: {one.value}" if one.value else one.name
+    state = f"{'sure' if papers.sure else 'UNSURE'}, checked {papers.checked}"
+    lines = [
+        f"{one.country or '--'} {one.kind}  {said}",
+        f"   {state}, reviewed by {papers.reviewer or 'nobody yet'}",
+    ]
+    lines += [f"   {source}" for source in papers.sources]
+    lines += [f"   ? {papers.doubts}"] if papers.doubts else []
+    lines += [f"   → {papers.settle}"] if papers.settle else []
+    return "\n".join(lines)
 
 
 def _tell(steps: "AsyncIterator[Step]") -> None:

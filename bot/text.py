@@ -7,16 +7,20 @@ another language's text: the tests hold all three complete.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from babel.dates import format_date
 from babel.messages.mofile import read_mo
 
 from bot.conversation.model import LANGUAGES, Language
 
-DOMAINS: Final = ("chat", "door", "line", "miniapp", "telegram", "terminal")
-"""What Sala says in any chat; then the words of each door and of the hashing page."""
+DOMAINS: Final = ("chat", "door", "knowledge", "line", "miniapp", "telegram", "terminal")
+"""What Sala says in any chat; the words of the shelf, of each door and of the hashing page."""
+BUDDHIST: Final = 543
+"""Years that the Thai calendar is ahead."""
 
 _HERE: Final = Path(__file__).resolve().parent
 _PLACES: Final = (_HERE / "locales", _HERE.parent / "locales")
@@ -58,6 +62,16 @@ def language_of(tag: object) -> Language | None:
             if re.match(rf"{language}\b", tag.lower()):
                 return language
     return None
+
+
+def year(common: str, language: Language) -> str:
+    """A year of the common era; in Thai of the Buddhist era."""
+    return str(int(common) + BUDDHIST) if language == "th" else common
+
+
+def month(day: date, language: Language) -> str:
+    """The month of a day in words, with its year."""
+    return f"{format_date(day, 'LLLL', locale=language)} {year(str(day.year), language)}"
 
 
 @cache

@@ -12,9 +12,11 @@ from typing import Final
 from bot.cases.eligibility import List
 from bot.cases.status import Standing
 from bot.channels import Choice, Link, Message
-from bot.conversation.model import Language, Send, Show
+from bot.conversation.model import Language, Send
+from bot.conversation.shows import Show
 from bot.helplines import Card, HelpLines
 from bot.knowledge import Need, official_page
+from bot.shelf import Shelf
 from bot.store import ConversationId, EffectId, Registry, Ticket
 from bot.text import Texts
 from bot.vault import Vault
@@ -185,7 +187,12 @@ def _status_lines(voice: Voice, asked: Asked, number: str, standing: Standing) -
 
 
 def _lines(voice: Voice, asked: Asked) -> HelpLines:
-    return HelpLines(voice.texts, asked.language, asked.send.country, asked.now.date())
+    send = asked.send
+    return HelpLines(voice.texts, send.language, send.country, asked.now, send.age)
+
+
+def _shelf(voice: Voice, asked: Asked) -> Shelf:
+    return Shelf(_lines(voice, asked), asked.send.list)
 
 
 async def _crisis(voice: Voice, asked: Asked) -> Shown:
@@ -231,6 +238,36 @@ def _people_who_answer(voice: Voice, asked: Asked, need: Need) -> Shown:
     return Shown(("\n".join((*nothing, *card.lines)),), calls=card.calls)
 
 
+# ---------------------------------------------------------------- police, law, platforms
+
+
+async def _police(voice: Voice, asked: Asked) -> Shown:
+    return _shown(_shelf(voice, asked).police())
+
+
+async def _law(voice: Voice, asked: Asked) -> Shown:
+    return _shown(_shelf(voice, asked).law())
+
+
+async def _platform(voice: Voice, asked: Asked) -> Shown:
+    name = asked.send.platform
+    return _shown(_shelf(voice, asked).platform(name)) if name else _any_app(voice, asked)
+
+
+async def _platform_facts(voice: Voice, asked: Asked) -> Shown:
+    name = asked.send.platform
+    return _shown(_shelf(voice, asked).facts(name)) if name else _any_app(voice, asked)
+
+
+def _any_app(voice: Voice, asked: Asked) -> Shown:
+    """An old button, after the app was forgotten."""
+    return Shown((voice.say(asked, "platform.other"),))
+
+
+def _shown(card: Card) -> Shown:
+    return Shown(card.lines, card.links, card.calls)
+
+
 _SHOWS: Final[dict[Show, Callable[[Voice, Asked], Awaitable[Shown]]]] = {
     "app": _app,
     "readers": _readers,
@@ -244,4 +281,8 @@ _SHOWS: Final[dict[Show, Callable[[Voice, Asked], Awaitable[Shown]]]] = {
     "emergency_line": _emergency_line,
     "child_lines": _child_lines,
     "people": _people,
+    "police": _police,
+    "law": _law,
+    "platform": _platform,
+    "platform_facts": _platform_facts,
 }

@@ -231,3 +231,26 @@ def test_bytes_that_are_no_text_do_not_end_the_talk(tmp_path: Path) -> None:
 def test_it_says_its_version(tmp_path: Path) -> None:
     done = in_a_process(tmp_path, "--version")
     assert re.fullmatch(r".*, version \d+\.\d+\.\d+\n", done.stdout)
+
+
+# ---------------------------------------------------------------- knowledge
+
+
+def test_the_shelf_is_listed_with_sources_and_days(sala: Sala) -> None:
+    said = sala("knowledge", "--country", "TH").stdout
+    assert "TH emergency  Police emergency (เหตุด่วนเหตุร้าย): 191\n   sure, checked 2026-11-22" in said
+    assert "reviewed by nobody yet" in said
+    assert "112" not in said
+
+
+def test_what_is_not_verified_is_listed_with_what_would_settle_it(sala: Sala) -> None:
+    said = sala("knowledge", "--unverified").stdout
+    assert "   sure," not in said
+    assert said.count("UNSURE") == said.count("   → ")
+    assert "The Royal Gazette with the act" in said
+
+
+def test_the_shelf_as_json_is_one_entry_a_line(sala: Sala) -> None:
+    entries = [json.loads(one) for one in sala("knowledge", "--json").stdout.splitlines()]
+    assert {one["kind"] for one in entries} > {"emergency", "page", "platform", "law", "fact"}
+    assert all(one["sources"] and one["checked"] for one in entries)

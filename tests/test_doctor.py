@@ -18,11 +18,21 @@ from sqlite_utils.utils import sqlite3
 
 from bot import doctor, outside
 from bot.app import open_sala
-from bot.doctor import Place, catalogs, combinations, database, disk, examine, keys, knowledge
+from bot.doctor import (
+    Place,
+    catalogs,
+    combinations,
+    database,
+    disk,
+    examine,
+    keys,
+    knowledge,
+    shelf,
+)
 from bot.doctor_chat import line as line_findings
 from bot.doctor_chat import telegram as telegram_findings
 from bot.finding import Finding
-from bot.knowledge import help_lines
+from bot.knowledge import help_lines, records
 from bot.operating import doctor as command
 from bot.settings import LineSettings, Settings, TelegramSettings
 from bot.setup import set_up_line, set_up_telegram
@@ -252,7 +262,26 @@ def test_emergency_numbers_older_than_half_a_year_are_to_be_checked_again() -> N
     found = knowledge(lines, TODAY)
     assert "TH 191" in wrong(found)
     assert "Call each" in wrong(found)
+    assert "shown until it is a year: TH 1387" in notes(found)
+
+
+def test_after_a_year_only_emergency_and_crisis_numbers_are_still_shown() -> None:
+    lines = [replace(one, checked=TODAY - timedelta(days=367)) for one in FRESH]
+    found = knowledge(lines, TODAY)
+    assert "(still shown): TH 191" in wrong(found)
     assert "no longer shown: TH 1387" in notes(found)
+
+
+def test_pages_platforms_and_laws_are_to_be_checked_again_too() -> None:
+    def aged(days: int) -> str:
+        checked = TODAY - timedelta(days=days)
+        old = [replace(one, papers=replace(one.papers, checked=checked)) for one in records()]
+        return notes(shelf(old, TODAY))
+
+    assert aged(0) == ""
+    assert "not checked for half a year: Take It Down" in aged(184)
+    assert "no longer shown" not in aged(184)
+    assert "for a year and so no longer shown" in aged(367)
 
 
 def test_a_country_without_a_sure_emergency_number_is_wrong() -> None:
@@ -596,9 +625,9 @@ def test_everything_is_looked_at_in_one_run(tmp_path: Path) -> None:
 
     about = {one.about for one in asyncio.run(told())}
     assert about >= {
-        "Settings", "Keys", "Disk", "SQLite", "Database", "Texts", "Help lines", "Clock", "LINE",
-        "LINE messages", "LINE webhook", "LINE menus", "LIFF app", "Telegram", "Telegram webhook",
-        "Telegram words",
+        "Settings", "Keys", "Disk", "SQLite", "Database", "Texts", "Help lines", "Shelf", "Clock",
+        "LINE", "LINE messages", "LINE webhook", "LINE menus", "LIFF app", "Telegram",
+        "Telegram webhook", "Telegram words",
     }  # fmt: skip
 
 

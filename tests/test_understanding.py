@@ -381,3 +381,37 @@ def test_the_letters_of_a_case_number_mean_nothing(number):
     said = understand(f"{number} 482913", "th")
     assert said.case == CaseKeys(number, "482913")
     assert (said.language, said.intent, said.alarm) == ("th", None, None)
+
+
+# ---------------------------------------------------------------- the name of an app
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("ไอจี", "instagram"), ("ig", "instagram"), ("insta", "instagram"),
+        ("อินสตาแกรม", "instagram"),
+        ("เฟส", "facebook"), ("fb", "facebook"), ("เฟซบุ๊ก", "facebook"), ("por face", "facebook"),
+        ("fb messenger", "messenger"), ("แมสเซนเจอร์", "messenger"),
+        ("ติ๊กต็อก", "tiktok"), ("ติกตอก", "tiktok"), ("tik tok", "tiktok"), ("tt", "tiktok"),
+        ("ไลน์", "line"), ("LINE", "line"), ("ในกลุ่มไลน์ค่ะ", "line"), ("on line", "line"),
+        ("tele", "telegram"), ("เทเล", "telegram"), ("un grupo de telegram", "telegram"),
+        ("ทวิต", "x"), ("X", "x"), ("twitter", "x"), ("wasap", "whatsapp"),
+        ("what's app", "whatsapp"),
+        ("ดิสคอร์ด", "discord"), ("snap", "snapchat"), ("ยูทูป", "youtube"), ("กูเกิล", "google"),
+        ("bing", "bing"), ("reddit", "reddit"), ("porn hub", "pornhub"),
+        ("ออนลี่แฟนส์", "onlyfans"),
+        ("my pics are on ig and fb", "instagram"), ("it's on telegram!!", "telegram"),
+    ],
+)  # fmt: skip
+def test_an_app_is_heard_by_its_name_and_its_nicknames(text, named):
+    assert understand(text).platform == named
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ออนไลน์", "สื่อออนไลน์", "it is online", "hotline", "in line with", "en la tele", "my face",
+     "ดูเทเลวิชั่น", "x favor", "google drive", "whats happening", "บิงซู", "hello", ""],
+)  # fmt: skip
+def test_other_words_are_no_app(text):
+    assert understand(text).platform is None

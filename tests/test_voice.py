@@ -14,7 +14,8 @@ from bot.cases.status import FeedbackValue, Outcome
 from bot.channels import Message
 from bot.conversation.engine import step
 from bot.conversation.flows import TABLE
-from bot.conversation.model import LANGUAGES, Country, Language, MessageId, News, Send, Show, State
+from bot.conversation.model import LANGUAGES, Country, Language, MessageId, News, Send, State
+from bot.conversation.shows import Show
 from bot.conversation.table import Ask, Tell
 from bot.conversation.walk import send
 from bot.knowledge import LIKELY, emergency, official_page
@@ -113,7 +114,10 @@ def test_c8_with_the_country_unknown_one_number_a_likely_country_is_named(
         message = await desk.shows("crisis", language=language)
         several = len(LIKELY[language]) > 1
         for country in LIKELY[language]:
-            line, name = emergency(country, NOW.date()), TEXTS.say(f"country.{country}", language)
+            line, name = (
+                emergency(country, language, NOW),
+                TEXTS.say(f"country.{country}", language),
+            )
             assert line is not None
             said = [one for one in message.text.splitlines() if f": {line.number}" in one]
             assert any(one.startswith(name if several else "") for one in said)

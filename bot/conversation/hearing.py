@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from bot.conversation.model import Intent, Meaning, NodeId, Show, Slot, State
+from bot.conversation.model import Button, Intent, Language, Meaning, MessageId, NodeId, Slot, State
+from bot.conversation.shows import Show
 from bot.conversation.walk import keep, latch
 
 SURE: Final = 0.7
@@ -49,9 +50,35 @@ ANSWERS: Final = frozenset[Intent]({
 SHOWN: Final[dict[Intent, Show]] = {
     "which_platforms": "readers",
     "how_long": "readers",
-    "report_to_police": "danger",
+    "report_to_police": "police",
+    "legal_rights": "law",
 }
 """What is shown with such an answer."""
+
+_APPS: Final = Button(MessageId("home.apps"), NodeId("home"), "apps")
+_POLICE: Final = Button(MessageId("home.police"), NodeId("home"), "police")
+BESIDE: Final[dict[Intent, Button]] = {
+    "which_platforms": _APPS,
+    "block_and_report": _APPS,
+    "report_to_police": _POLICE,
+    "legal_rights": _POLICE,
+}
+"""The way from such an answer to a card: an app's own steps, a country's police and law."""
+
+CARDS: Final[dict[Intent, NodeId]] = {
+    need: NodeId(button.value) for need, button in BESIDE.items() if need != "which_platforms"
+}
+"""Where such an answer leads by itself, when nothing else is to be answered first."""
+
+ONE_COUNTRY: Final = frozenset[Language]({"th"})
+"""Languages spoken in one of the countries alone: its card is shown, and another may be chosen."""
+
+
+def leads_to(state: State, meaning: Meaning) -> NodeId | None:
+    """The card that the needs lead to; None where the answer itself shows it."""
+    place = next((CARDS[need] for need in needs(meaning) if need in CARDS), None)
+    guessed = state.answer("country") is None and state.speaks in ONE_COUNTRY
+    return None if place == "police" and guessed else place
 
 
 def needs(meaning: Meaning) -> tuple[Intent, ...]:
@@ -88,6 +115,8 @@ def _facts(state: State, meaning: Meaning) -> tuple[tuple[Slot, str], ...]:
         facts.append(("age", "under18"))
     elif meaning.image_age is not None:
         facts.append(("age", "adult"))
+    if meaning.platform and needs(meaning):
+        facts.append(("platform", meaning.platform))
     return tuple(facts)
 
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, NewType, get_args
 
 from bot.cases.eligibility import List
 from bot.conversation.picture import Awaited, Content, Fetch, NotTaken
+from bot.conversation.shows import Age, Platform, Show
 
 NodeId = NewType("NodeId", str)
 MessageId = NewType("MessageId", str)
@@ -63,6 +64,8 @@ class Meaning:
     """A language asked for by name."""
     feeling: Literal["distress", "what_now"] | None = None
     """Distress without a question, or "what do I do now?"."""
+    platform: Platform | None = None
+    """The app or site that is named, the first of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,20 +201,6 @@ Inbound = Typed | Event
 
 Purpose = Literal["status", "withdraw", "erase"]
 Timer = Literal["aftercare"]
-Show = Literal[
-    "app",  # a button that opens the mini-app, for `list`
-    "readers",  # which platforms read `list` today, or the official page
-    "readers_now",  # the same in one line
-    "official",  # the official page for `list`, as a button
-    "status",  # how case `number` stands
-    "crisis",  # emergency and suicide lines
-    "crisis_young",  # and the child line
-    "danger",  # the emergency line
-    "emergency_line",  # the same in one short line, no card (C9)
-    "child_lines",  # lines for children and young people
-    "people",  # lines where people answer
-    "operator",  # who runs Sala, and how long codes are kept
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +232,8 @@ class Send:
     language: Language = "en"
     country: Country | None = None
     daytime: bool = False
+    age: Age | None = None
+    platform: Platform | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +331,7 @@ Effect = (
 
 Slot = Literal[
     "language", "country", "phone", "situation", "near", "who", "age", "image", "consent",
-    "updates", "aftercare",
+    "updates", "aftercare", "platform",
 ]  # fmt: skip
 """What is asked. `language` is kept in its own field of the state; the others as answers."""
 

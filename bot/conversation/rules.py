@@ -20,6 +20,7 @@ from bot.conversation.model import (
     Withdraw,
 )
 from bot.conversation.picture import Awaited
+from bot.conversation.shows import PLATFORMS, Age, Platform
 
 AFTERCARE_AFTER: Final = timedelta(days=3)
 AWAITED_FOR: Final = timedelta(minutes=10)
@@ -82,6 +83,23 @@ def case_access(state: State) -> str:
     return "open"
 
 
+def platform_of(state: State) -> Platform | None:
+    """The app or site the talk is about; the question has other answers too."""
+    named = state.answer("platform")
+    return next((one for one in PLATFORMS if one == named), None)
+
+
+def age_of(state: State) -> Age | None:
+    """Of what age the help lines should be for; None where it cannot be told.
+
+    Someone who was under 18 in the picture may be older today: their lines come first, no more.
+    """
+    if state.minor:
+        return "under18"
+    theirs = state.answer("who") in {None, "self", "helped"}
+    return "adult" if theirs and image_age(state) == "adult" else None
+
+
 RULES: Final[dict[str, Rule]] = {
     "phone": lambda state: state.answer("phone") or "shared",
     "situation": lambda state: "danger" if state.answer("situation") == "danger" else "else",
@@ -100,6 +118,7 @@ RULES: Final[dict[str, Rule]] = {
     "case_access": case_access,
     "has_case": lambda state: "yes" if state.number else "no",
     "purpose": lambda state: state.purpose or "status",
+    "platform": lambda state: "known" if platform_of(state) else "unknown",
 }
 """What `Decide` may name."""
 
@@ -125,6 +144,10 @@ def _follow(on: bool) -> Act:
 
 def _aftercare(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
     return state, (SetTimer("aftercare", at + AFTERCARE_AFTER),)
+
+
+def _another_app(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return state.without(("platform",)), ()
 
 
 def _again(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
@@ -199,5 +222,6 @@ ACTS: Final[dict[str, Act]] = {
     "keep": _keep,
     "read_news": _read_news,
     "silence": _silence,
+    "another_app": _another_app,
 }
 """What `Do` may name."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bot.conversation.model import MessageId, NodeId, Show, Slot
+from bot.conversation.model import MessageId, NodeId, Slot
+from bot.conversation.shows import Show
 
 RESUME: Final = NodeId("resume")
 """Where an aside ends: the question that was open before it."""

@@ -13,11 +13,11 @@ from bot.conversation.model import (
     MessageId,
     NodeId,
     Send,
-    Show,
     Slot,
     State,
 )
-from bot.conversation.rules import ACTS, CONDITIONS, RULES, list_of
+from bot.conversation.rules import ACTS, CONDITIONS, RULES, age_of, list_of, platform_of
+from bot.conversation.shows import Show
 from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Line, Node, Option, Tell
 
 START: Final = NodeId("start")
@@ -27,7 +27,8 @@ _STANDS_ON: Final[dict[Slot, tuple[Slot, ...]]] = {
     "who": ("age", "image", "consent"),
     "age": ("consent",),
 }
-_NEEDS_LIST: Final = frozenset[Show]({"app", "readers", "readers_now", "official"})
+_NEEDS_LIST: Final = frozenset[Show]({"app", "readers", "readers_now", "official", "platform"})
+_OF_PLATFORM: Final = frozenset[Show]({"platform", "platform_facts"})
 
 
 class Step(NamedTuple):
@@ -163,6 +164,8 @@ def send(state: State, line: Line, choices: tuple[Button, ...] = ()) -> Send:
         list=list_of(state) if line.show in _NEEDS_LIST else None,
         language=state.speaks,
         country=cast("Country | None", state.answer("country")),
+        age=age_of(state) if line.show else None,
+        platform=platform_of(state) if line.show in _OF_PLATFORM else None,
     )
 
 

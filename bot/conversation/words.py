@@ -5,7 +5,18 @@ from datetime import datetime
 from typing import Final
 
 from bot.conversation.flows import TABLE
-from bot.conversation.hearing import ANSWERS, FACTS, PLACES, SHOWN, learn, needs, sign_of_minor
+from bot.conversation.hearing import (
+    ANSWERS,
+    BESIDE,
+    CARDS,
+    FACTS,
+    PLACES,
+    SHOWN,
+    leads_to,
+    learn,
+    needs,
+    sign_of_minor,
+)
 from bot.conversation.model import (
     Alarm,
     Button,
@@ -15,6 +26,7 @@ from bot.conversation.model import (
     Command,
     Follow,
     Hush,
+    Intent,
     Language,
     Meaning,
     MessageId,
@@ -27,7 +39,7 @@ from bot.conversation.moves import awake, pick, repeat, talk_now
 from bot.conversation.rules import may_take
 from bot.conversation.sent import AWAITING, TAKING, in_chat
 from bot.conversation.table import Ask, Line, Option
-from bot.conversation.walk import HOME, START, Step, enter, send
+from bot.conversation.walk import HOME, START, Step, enter, keep, send
 
 MISSES: Final = 2
 
@@ -39,6 +51,9 @@ _COMMANDS: Final[dict[Command, NodeId]] = {
     "person": NodeId("people"),
     "status": NodeId("status"),
 }
+_APPS: Final = frozenset(map(NodeId, ("ask.platform", "ask.platform.more", "platform.card")))
+"""Where the name of an app is an answer."""
+_REPORTS: Final = frozenset[Intent]({"which_platforms", "block_and_report"})
 _PEOPLE: Final = Button(MessageId("home.people"), NodeId("home"), "people")
 
 
@@ -167,7 +182,23 @@ def _flow(before: State, state: State, event: Said) -> Step:
     option = _named(node, event) if isinstance(node, Ask) else None
     if isinstance(node, Ask) and option:
         return pick(learn(state, meaning), node, option, at)
-    return _need(before, state, meaning, at)
+    return _app(state, meaning, at) or _need(before, state, meaning, at)
+
+
+def _app(state: State, meaning: Meaning, at: datetime) -> Step | None:
+    """An app named where one is asked for, with the wish to report, or alone: its card.
+
+    First aid goes first where the message also tells what is happening.
+    """
+    wished = {*needs(meaning)}
+    alone = not (wished or meaning.feeling or state.node in AWAITING)
+    asked = alone or state.node in _APPS or _REPORTS & wished
+    if meaning.platform is None or not asked:
+        return None
+    learned = keep(learn(state, meaning), "platform", meaning.platform)
+    if learned.answer("situation") != state.answer("situation"):
+        return None
+    return enter(learned, NodeId("platform.card"), at)
 
 
 def _named(node: Ask, event: Said) -> Option | None:
@@ -199,6 +230,9 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
     replies = _answers(learned, meaning)
     if (learned.answers, learned.minor) != (before.answers, before.minor):
         return _go_on(learned, before, replies, at)
+    if place := leads_to(learned, meaning):
+        done = enter(replace(learned, misses=0), place, at)
+        return Step(done.state, (*_answers(learned, meaning, led=True), *done.effects))
     replies = (*replies, *_comfort(learned, meaning))
     if replies or meaning.intent == "greeting":
         return repeat(replace(learned, misses=0), at, *replies)
@@ -235,12 +269,19 @@ def _way(state: State) -> NodeId:
     return NodeId("may_hash") if place == "app" or closed else place
 
 
-def _answers(state: State, meaning: Meaning) -> tuple[Send, ...]:
+def _answers(state: State, meaning: Meaning, *, led: bool = False) -> tuple[Send, ...]:
+    """The answers to what was asked; `led`: a card follows, so no way to it is needed."""
     said = [need for need in needs(meaning) if need in ANSWERS]
-    return tuple(
-        send(state, Line(in_chat(state, f"answer.{need}"), show=SHOWN.get(need)))
-        for need in said[:2]
-    )
+    return tuple(_answer(state, need, led and need in CARDS) for need in said[:2])
+
+
+def _answer(state: State, need: Intent, led: bool) -> Send:
+    """With the police, emergency numbers go out before the country is asked (C8)."""
+    unknown = need == "report_to_police" and state.answer("country") is None
+    shown = SHOWN.get(need) if unknown or not led else None
+    button = BESIDE.get(need) if not led else None
+    line = Line(in_chat(state, f"answer.{need}"), show=shown)
+    return send(state, line, (button,) if button else ())
 
 
 def _missed(state: State, at: datetime) -> Step:

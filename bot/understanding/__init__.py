@@ -13,6 +13,7 @@ from bot.understanding.alarms import signs
 from bot.understanding.feelings import feeling
 from bot.understanding.forms import LIMIT, clean, forms
 from bot.understanding.intents import Guess, guesses
+from bot.understanding.platforms import platform
 from bot.understanding.words import answer, command, language, named_language
 
 __all__ = ["LIMIT", "understand"]
@@ -60,6 +61,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         case=keys,
         named_language=named_language(message),
         feeling=feeling(message),
+        platform=platform(message),
     )
 
 

@@ -1,6 +1,15 @@
-"""Help at any point, people who answer, whom to tell, and where every way ends (C5, C18)."""
+"""Help at any point, people, whom to tell, apps and police; where every way ends (C5, C18)."""
 
-from bot.conversation.table import RESUME, Line, ask, decide, tell
+from typing import get_args
+
+from bot.conversation.model import Country
+from bot.conversation.shows import PLATFORMS
+from bot.conversation.table import RESUME, Line, ask, decide, do, tell
+
+_COUNTRIES = get_args(Country)
+_FIRST = PLATFORMS[:10]
+"""The apps on the first page; the others are on the second, and all may be typed."""
+_LABELS: dict[str, str] = {name: f"ask.platform.{name}" for name in PLATFORMS}
 
 SUPPORT = (
     ask(
@@ -15,6 +24,8 @@ SUPPORT = (
             "withdraw": "withdraw",
             "tell": "tell",
             "people": "people",
+            "apps": "apps",
+            "police": "police",
         },
         when={
             "go_on": "resumable",
@@ -50,4 +61,43 @@ SUPPORT = (
     ),
     tell("tell.someone", "tell.someone.1", "tell.someone.2", then="home"),
     tell("tell.close", Line("tell.close", show="child_lines"), then="home"),
+    decide("apps", "platform", {"known": "platform.card", "unknown": "ask.platform"}),
+    do("apps.another", "another_app", then="ask.platform"),
+    ask(
+        "ask.platform",
+        slot="platform",
+        aside=True,
+        options={**dict.fromkeys(_FIRST, "platform.card"), "more": "ask.platform.more"},
+        labels=_LABELS,
+    ),
+    ask(
+        "ask.platform.more",
+        "ask.platform",
+        slot="platform",
+        aside=True,
+        options={
+            **dict.fromkeys(PLATFORMS[10:], "platform.card"),
+            "other": "platform.other",
+            "first": "apps.another",
+        },
+        labels=_LABELS,
+    ),
+    ask(
+        "platform.card",
+        Line("platform.card", show="platform"),
+        aside=True,
+        options={"on": RESUME, "another": "apps.another", "itself": "platform.itself"},
+    ),
+    tell("platform.itself", Line("platform.itself", show="platform_facts"), then=RESUME),
+    tell("platform.other", then=RESUME),
+    decide("police", "country", {"known": "police.card", "unknown": "ask.where"}),
+    ask(
+        "ask.where",
+        "ask.country",
+        slot="country",
+        aside=True,
+        options=dict.fromkeys(_COUNTRIES, "police.card"),
+        labels={code: f"country.{code}" for code in _COUNTRIES},
+    ),
+    tell("police.card", Line("police", show="police"), Line("law", show="law"), then=RESUME),
 )
