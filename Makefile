@@ -6,7 +6,7 @@ PO := $(wildcard locales/*/LC_MESSAGES/*.po)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCE := pyproject.toml .ci/constraints.txt
 
-.PHONY: run test bench faults fuzz check catalogs clean
+.PHONY: run test ear bench faults fuzz check catalogs clean
 
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
@@ -30,6 +30,10 @@ faults: $(VENV)/.tested catalogs
 
 fuzz: $(VENV)/.tested catalogs
 	SALA_FUZZ=long $(BIN)/python -m pytest --no-cov tests/fuzz/*.py
+
+# After a change of bot/understanding/data/utterances: learns data/heads.npz anew (about ten minutes).
+ear: $(VENV)/.tested
+	$(BIN)/python -m bot.understanding.learning $(VENV)/ear.npz
 
 catalogs: $(VENV)/.catalogs
 

@@ -1,4 +1,4 @@
-"""The command line: run · talk · hash · partner · keys · migrate."""
+"""The command line: run · talk · understand · hash · partner · keys · migrate."""
 
 import asyncio
 import gc
@@ -86,6 +86,20 @@ def hash_(paths: tuple[Path, ...], as_json: bool) -> None:
                 click.echo("  " + "  ".join(str(value) for value in one.values()))
     if failed:
         sys.exit(1)
+
+
+@main.command()
+@click.option("--evaluate", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def understand(folder: Path | None) -> None:
+    """Hear messages, one a line on standard input, and print what was understood, one JSON object
+    a line; or with --evaluate report on a folder of th.txt, en.txt, es.txt. Nothing is kept."""
+    from bot.hearing import evaluated, heard  # noqa: PLC0415  # the ear takes a moment to load
+
+    try:
+        for line in evaluated(folder) if folder else heard(sys.stdin, now().year):
+            click.echo(line)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.group()

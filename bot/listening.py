@@ -7,16 +7,16 @@ from typing import Final
 
 from bot.cases.number import find_pin
 from bot.conversation.flows import TABLE
-from bot.conversation.hearing import FACTS
 from bot.conversation.model import CaseKeys, Meaning, Said, State, Typed
+from bot.conversation.needs import FACTS, needs
 from bot.conversation.table import Ask
 from bot.conversation.walk import buttons
 from bot.text import Texts
 from bot.understanding import understand
 from bot.understanding.ages import ADULT, asked_age
 from bot.understanding.answers import asks, denies, picked
+from bot.understanding.feelings import fears
 from bot.understanding.forms import clean, forms
-from bot.understanding.intents import fears
 
 _MARKS: Final = re.compile(r"[^\w\u0e31-\u0e4e+]+")
 _THAI: Final = re.compile("[\u0e01-\u0e4e]")
@@ -24,6 +24,8 @@ _ENOUGH: Final = 3
 """Thai has no spaces: so many letters that stand in a label are its words…"""
 _ALL: Final = 6
 """…and so many of a label that stand in a sentence."""
+_BRIEF: Final = 40
+"""Characters of an answer that can be nothing else."""
 _TEEN: Final = range(13, ADULT)
 _SHORT: Final = 4
 """Words of a country's name, at most."""
@@ -45,7 +47,8 @@ def hear(state: State, typed: Typed, texts: Texts) -> Said:
     meaning = _in_question(node, meaning, words)
     labels = {one.value: texts.say(one.label, state.speaks) for one in buttons(state, node)}
     value = _meant(node, meaning, words, labels)
-    return Said(typed.at, _answered(node, meaning, words, labels.get(value or "")), value)
+    meaning = _answered(node, meaning, words, labels.get(value or ""))
+    return Said(typed.at, _only_an_answer(meaning, words) if value else meaning, value)
 
 
 def named(words: str, labels: dict[str, str], *, exact: bool = False) -> str | None:
@@ -87,14 +90,31 @@ def _answered(node: Ask, meaning: Meaning, words: str, label: str | None) -> Mea
     return replace(meaning, command=None) if same or again else meaning
 
 
+def _only_an_answer(meaning: Meaning, words: str) -> Meaning:
+    """A few words that answer the question are that answer: nothing is guessed into them. Only
+    what the rules take for certain stays."""
+    if len(words) > _BRIEF:
+        return meaning
+    if meaning.alarm and meaning.alarm.tier == "hard":
+        return meaning
+    return replace(meaning, alarm=None, intent=None, confidence=0.0, alternatives=(), also=())
+
+
 def _feared(meaning: Meaning, words: str) -> str | None:
-    told = _SITUATIONS & {meaning.intent, *meaning.also}
+    told = _SITUATIONS & {*needs(meaning)}
     return "afraid" if not told and fears(forms(clean(words))) else None
 
 
 def _elsewhere(meaning: Meaning, words: str) -> str | None:
     """Another country, or none that is known: a short message that says nothing else."""
-    other = (meaning.intent, meaning.alarm, meaning.command, meaning.feeling, meaning.case)
+    short = len(_plain(words).split()) <= 2
+    other = (
+        () if short else needs(meaning),
+        meaning.alarm,
+        meaning.command,
+        meaning.feeling,
+        meaning.case,
+    )
     if any(other) or meaning.named_language or asks(words) or meaning.answer in {"yes", "no"}:
         return None
     return "ZZ" if 0 < len(_plain(words).split()) <= _SHORT else None

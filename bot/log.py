@@ -23,6 +23,8 @@ Event = Literal[
     "jail_broken",
     "sweep",
     "keys_made",
+    "encoder_missing",
+    "encoder_failed",
     "post_refused",
     "partner_read",
     "partner_fed_back",

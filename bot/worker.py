@@ -56,6 +56,8 @@ from bot.voice import Voice
 
 POLL: Final = 0.15
 SWEEP: Final = timedelta(minutes=1)
+TYPED: Final = b'"Typed"'
+"""What an encoded event of typed words holds."""
 STUCK: Final = timedelta(seconds=30)
 """After so long without finishing a round the worker counts as not working."""
 DAY_BEGINS: Final = time(9)
@@ -180,7 +182,7 @@ class Worker:
     async def _turn(self, claimed: Claimed) -> None:
         """Commit what can be stepped; set aside exactly what cannot, which would always fail."""
         try:
-            plan = self._planned(claimed)
+            plan = await self._plan(claimed)
         except Exception as error:  # the state itself cannot be read
             await self._park(claimed, claimed.waiting[0].seq if claimed.waiting else None, error)
             return
@@ -201,6 +203,12 @@ class Worker:
     async def _park(self, claimed: Claimed, seq: int | None, error: Exception) -> None:
         log("turn_parked", channel=claimed.channel, **where(error))
         await self.store.park(claimed if seq is not None else replace(claimed, waiting=()), seq)
+
+    async def _plan(self, claimed: Claimed) -> "_Plan":
+        """Words take the ear tens of milliseconds, in which the doors must go on answering."""
+        if any(TYPED in one.body for one in claimed.waiting):
+            return await asyncio.to_thread(self._planned, claimed)
+        return self._planned(claimed)
 
     def _planned(self, claimed: Claimed) -> "_Plan":
         """What waits and what rang, stepped one by one, but for messages that were taken back."""

@@ -1,5 +1,6 @@
 """The conversation, rule by rule (C1–C18), on message ids: what is said, not how it is worded."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,6 @@ from bot.conversation.check import label_ids, message_ids, problems
 from bot.conversation.codec import decode_state, encode_state
 from bot.conversation.engine import step
 from bot.conversation.flows import TABLE
-from bot.conversation.hearing import ANSWERS
 from bot.conversation.model import (
     AlarmSign,
     CancelTimers,
@@ -39,6 +39,7 @@ from bot.conversation.model import (
     Unsent,
     Withdraw,
 )
+from bot.conversation.needs import ANSWERS, GREETINGS, GUESSES, HARMS
 from bot.conversation.rules import ACTS, list_of, route_of
 from bot.conversation.table import Ask, Decide, Do, Line, Option, ask, joined, tell
 from bot.conversation.walk import ask_again, question
@@ -66,6 +67,9 @@ class Talk:
     def say(self, intent=None, confidence=0.9, picked=None, **meaning):
         given = {"language": "en", "intent": intent, "confidence": confidence} | meaning
         return self(Said(AT, Meaning(**given), picked))
+
+    def hear(self, meaning):
+        return self(Said(AT, meaning))
 
     def press(self, *presses):
         for press in presses:
@@ -174,8 +178,8 @@ def test_c2_on_a_shared_phone_there_is_no_push_and_every_detail_needs_the_pin():
 @pytest.mark.parametrize("situation", ["money", "more", "posted", "afraid", "ai", "other"])
 def test_c3_first_aid_comes_at_once_in_two_messages_before_who_and_age(situation):
     talk = opened(OWN, f"ask.situation={situation}")
-    first, second = f"firstaid.{situation}.1", f"firstaid.{situation}.2"
-    assert talk.said == [first, second, "ask.who"]
+    first = f"firstaid.{HARMS.get(situation, situation)}.1"
+    assert talk.said == [first, f"firstaid.{situation}.2", "ask.who"]
 
 
 def test_c4_one_question_a_message_with_a_choice_for_each_answer():
@@ -201,7 +205,7 @@ def test_an_answer_given_out_of_order_is_used_not_asked_again():
 
 def test_a_need_said_at_another_question_brings_first_aid_then():
     talk = opened(OWN, "ask.situation=other").say("threat_images")
-    assert talk.said == ["firstaid.more.1", "firstaid.more.2", "ask.who"]
+    assert talk.said == ["firstaid.threat.1", "firstaid.more.2", "ask.who"]
 
 
 def test_a_need_said_in_an_aside_goes_on_from_the_open_question():
@@ -218,11 +222,79 @@ def test_yes_and_no_in_words_answer_a_yes_or_no_question():
     assert talk.said == ["app.open.adults"]
 
 
-@pytest.mark.parametrize("need", sorted(ANSWERS - {"perpetrator"}))
+@pytest.mark.parametrize("need", sorted(ANSWERS.keys() - {"perpetrator"}))
 def test_a_question_is_answered_and_the_open_one_asked_again(need):
     talk = opened(OWN).say(need)
-    assert f"answer.{need}" in talk.said
+    assert f"answer.{ANSWERS[need]}" in talk.said
     assert talk.sends[-1].buttons
+
+
+# ---------------------------------------------------------------- not sure, and not meant
+
+
+UNSURE = Meaning(
+    language="en",
+    intent="threat_money",
+    confidence=0.45,
+    alternatives=(("already_paid", 0.2), ("do_you_see_my_photo", 0.1), ("how_long", 0.02)),
+)
+
+
+def test_what_was_not_surely_understood_is_offered_as_three_buttons():
+    talk = opened(OWN).hear(UNSURE)
+    assert talk.said == ["ask.meant"]
+    assert [one.value for one in talk.sends[-1].buttons] == [
+        "threat_money", "already_paid", "is_it_anonymous", "people", "else"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("need", GUESSES)
+def test_a_guess_that_was_right_is_answered_like_the_words(need):
+    sure = opened(OWN).say(need)
+    guess = opened(OWN).hear(Meaning(intent=need, confidence=0.4)).press(f"ask.meant={need}")
+    assert guess.said[0] == sure.said[0]
+    assert guess.sends[-1].buttons
+
+
+def test_something_else_asks_in_other_words_and_comes_back():
+    talk = opened(OWN).hear(UNSURE).press("ask.meant=else")
+    assert talk.said == ["meant.else", "ask.situation"]
+
+
+def test_a_direct_answer_can_be_told_to_be_not_what_was_meant():
+    talk = opened(OWN).hear(replace(UNSURE, intent="is_it_free", confidence=0.9))
+    assert talk.said == ["answer.is_it_free", "ask.situation"]
+    assert talk.sends[-1].buttons[-1].data == "ask.meant=no"
+    talk.press("ask.meant=no")
+    assert [one.value for one in talk.sends[-1].buttons] == [
+        "already_paid", "is_it_anonymous", "people", "else"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("need", sorted(GREETINGS))
+def test_a_greeting_or_thanks_needs_no_way_back(need):
+    assert all(one.value != "no" for one in opened(OWN).say(need).sends[-1].buttons)
+
+
+def test_a_soft_sign_is_asked_about_again_after_a_while():
+    talk, soft = opened(OWN), AlarmSign("self_harm", "soft")
+    assert "ask.safe" in talk.say("is_it_free", alarm=soft).said
+    talk.press("ask.safe=ok")
+    assert "ask.safe" not in talk.say("how_long", alarm=soft).said
+    for _ in range(5):
+        talk.say("is_it_free")
+    assert "ask.safe" in talk.say("how_long", alarm=soft).said
+
+
+def test_who_paid_is_told_to_call_the_bank_after_first_aid():
+    talk = opened(OWN).say("already_paid")
+    assert talk.said == [
+        "firstaid.threat.1", "firstaid.money.2", "answer.already_paid", "ask.who"
+    ]  # fmt: skip
+
+
+def test_an_adult_in_the_picture_is_never_taken_from_words_alone():
+    assert opened(OWN).say("adult_image_of_adult").state.answer("age") is None
 
 
 def test_a_button_of_an_older_question_still_counts():
@@ -245,7 +317,7 @@ def test_not_understood_asks_again_and_the_second_time_offers_people():
 
 
 def test_a_guess_below_the_threshold_is_not_acted_on():
-    assert opened(OWN).say("threat_money", 0.6).said == ["not_understood", "ask.situation"]
+    assert opened(OWN).say("threat_money", 0.6).said == ["ask.meant"]
 
 
 def test_a_perpetrator_is_answered_only_when_it_is_certain():
@@ -448,7 +520,7 @@ def test_c8_a_soft_sign_in_the_first_message_is_greeted_and_asked():
     talk = Talk().say("threat_money", alarm=AlarmSign("self_harm", "soft"))
     assert talk.said == ["hello", "ask.safe"]
     assert talk.press("ask.safe=ok").said == ["safe.ok", "ask.phone"]
-    assert talk.press(OWN).said[0] == "firstaid.money.1"
+    assert talk.press(OWN).said[0] == "firstaid.threat.1"
 
 
 def test_c9_someone_is_looking_gets_one_bland_line_and_silence():
@@ -707,7 +779,7 @@ def test_what_now_repeats_the_steps():
 
 def test_every_text_the_table_can_say_is_listed():
     texts = message_ids()
-    assert {"firstaid.money.1", "firstaid.simple.2", "consent.minors", "ask.age.other"} <= texts
+    assert {"firstaid.threat.1", "firstaid.simple.2", "consent.minors", "ask.age.other"} <= texts
     assert not any("{" in text for text in texts)
     assert label_ids() <= texts
 

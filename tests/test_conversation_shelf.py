@@ -110,7 +110,7 @@ def test_a_question_how_to_report_asks_for_the_app() -> None:
 
 def test_an_answer_beside_something_new_has_the_way_to_the_card_as_a_button() -> None:
     talk = opened(OWN).say("threat_money", also=("report_to_police",))
-    assert "firstaid.money.1" in talk.said
+    assert "firstaid.threat.1" in talk.said
     (answer,) = [one for one in talk.sends if one.text == "answer.report_to_police"]
     assert [one.data for one in answer.buttons] == ["home=police"]
     talk = opened(OWN, MONEY).say("which_platforms")

@@ -5,7 +5,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -189,11 +189,11 @@ class Dying(TelegramHttp):
         super().__init__()
         self._before = before
 
-    async def do_request(self, url: str, *given: Any, **more: Any) -> tuple[int, bytes]:
+    async def call(self, url: str, sent: Mapping[str, Any]) -> Any:
         if not url.endswith("/sendMessage"):
-            return await super().do_request(url, *given, **more)
+            return await super().call(url, sent)
         if not self._before:
-            await super().do_request(url, *given, **more)
+            await super().call(url, sent)
         raise Killed
 
 

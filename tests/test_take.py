@@ -155,7 +155,7 @@ def test_words_that_only_sound_like_yes_agree_to_nothing():
 def test_who_asks_whether_it_is_seen_is_told_how_it_is_here(need):
     assert at_app().press(TROUBLE, CHAT).say(need).said == ["take.seen", "ask.take"]
     assert waiting().say(need).said == ["take.seen", "take.wait"]
-    assert at_app().say(need).said == [f"answer.{need}", "app.open.adults"]
+    assert at_app().say(need).said == ["answer.private", "app.open.adults"]
 
 
 def test_words_while_a_picture_is_awaited_are_not_called_a_mistake():

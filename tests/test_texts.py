@@ -12,8 +12,8 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
 from bot.conversation.check import label_ids, message_ids
-from bot.conversation.hearing import PLACES
 from bot.conversation.model import LANGUAGES, Language
+from bot.conversation.needs import PLACES
 from bot.conversation.shows import PLATFORMS
 from bot.knowledge import all_facts, all_laws, platforms
 from bot.understanding import understand

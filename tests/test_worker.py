@@ -52,7 +52,7 @@ def test_what_came_in_together_is_answered_in_its_order(tmp_path: Path) -> None:
             await talk.arrives(Typed(talk.now, words))
         await talk.work()
         texts = [one.text for one in talk.door.sent]
-        assert texts.index(talk.text("ask.situation")) < texts.index(talk.text("firstaid.money.1"))
+        assert texts.index(talk.text("ask.situation")) < texts.index(talk.text("firstaid.threat.1"))
         assert talk.heard("ask.who") == 1
 
     play(tmp_path, story)

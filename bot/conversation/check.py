@@ -10,11 +10,11 @@ from string import Formatter
 from typing import Final, get_args
 
 from bot.conversation.flows import TABLE
-from bot.conversation.hearing import ANSWERS, PLACES
 from bot.conversation.model import Button, NodeId, Purpose
+from bot.conversation.needs import ANSWERS, AT_ONCE, PLACES
 from bot.conversation.picture import Problem
 from bot.conversation.rules import ACTS, CONDITIONS, RULES
-from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Node, Table, Tell
+from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Node, Option, Table, Tell
 from bot.conversation.walk import HOME, START
 
 MAX_CHOICES: Final = 13
@@ -27,8 +27,8 @@ ENTRANCES: Final = (
     *map(NodeId, (
         "firstaid", "help", "ask.delete", "ask.language", "people", "status", "withdraw", "tell",
         "self_harm", "danger", "bland", "bland.danger", "ask.talk_now", "ask.safe", "ask.how",
-        "news", "case.made", "case.wrong", "withdrawn", "erased", "ask.pin", "status.show",
-        "take.late", "take.made", "take.added", "case.added",
+        "ask.meant", "news", "case.made", "case.wrong", "withdrawn", "erased", "ask.pin",
+        "status.show", "take.late", "take.made", "take.added", "case.added",
     )),
 )  # fmt: skip
 """Where the engine enters the table by itself, not by an option."""
@@ -42,6 +42,7 @@ SPOKEN: Final = (
 
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "situation": ("money", "more", "posted", "afraid", "ai", "other"),
+    "harm": ("threat", "posted", "afraid", "ai", "other"),
     "list": ("minors", "adults"),
     "voice": ("self", "other"),
     "purpose": get_args(Purpose),
@@ -60,7 +61,7 @@ def problems(table: Table = TABLE) -> list[str]:
 def message_ids(table: Table = TABLE) -> set[str]:
     """Every text id that the table and the engine may say."""
     lines = {id for node in table.values() for id in _texts(node)}
-    return lines | set(SPOKEN) | {f"answer.{need}" for need in ANSWERS}
+    return lines | set(SPOKEN) | {f"answer.{name}" for name in ANSWERS.values()}
 
 
 def label_ids(table: Table = TABLE) -> set[str]:
@@ -95,8 +96,9 @@ def _node(table: Table, node: Node) -> Iterator[str]:
 
 
 def _choices(node: Ask) -> Iterator[str]:
-    if not node.options or len(node.options) > MAX_CHOICES:
-        yield f"{node.id}: {len(node.options)} choices"
+    most = sum(not _rarely(option) for option in node.options)
+    if not most or most + min(AT_ONCE, len(node.options) - most) > MAX_CHOICES:
+        yield f"{node.id}: {most} choices"
     if all(option.when for option in node.options):
         yield f"{node.id}: may have no choice at all"
     for option in node.options:
@@ -108,6 +110,11 @@ def _choices(node: Ask) -> Iterator[str]:
     for option in node.options:
         if option.when and option.when not in CONDITIONS:
             yield f"{node.id}: unknown condition {option.when}"
+
+
+def _rarely(option: Option) -> bool:
+    """Offered for a guess, of which few are offered at once, or never."""
+    return option.when is not None and option.when.startswith(("maybe.", "never"))
 
 
 def _texts(node: Node) -> Iterator[str]:

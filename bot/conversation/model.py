@@ -351,7 +351,10 @@ class State:
     minor: bool = False
     young: bool = False
     misses: int = 0
-    soft_asked: bool = False
+    maybe: tuple[Intent, ...] = ()
+    """What the last message may have meant too."""
+    soft_asked: int = 0
+    """For so many messages more the careful question is not asked again."""
     number: str | None = None
     images: int = 0
     keyless: bool = False

@@ -12,6 +12,7 @@ from bot.conversation.model import (
     Effect,
     Follow,
     Hush,
+    Intent,
     KeepCase,
     NodeId,
     Purpose,
@@ -19,6 +20,7 @@ from bot.conversation.model import (
     State,
     Withdraw,
 )
+from bot.conversation.needs import FACTS, GUESSES
 from bot.conversation.picture import Awaited
 from bot.conversation.shows import PLATFORMS, Age, Platform
 
@@ -122,12 +124,19 @@ RULES: Final[dict[str, Rule]] = {
 }
 """What `Decide` may name."""
 
+
+def _maybe(need: Intent) -> Callable[[State], bool]:
+    return lambda state: need in state.maybe
+
+
 CONDITIONS: Final[dict[str, Callable[[State], bool]]] = {
     "has_case": lambda state: state.number is not None,
     "may_take": may_take,
     "leaving": lambda state: state.leaving,
     "told": lambda state: state.answer("situation") is not None,
     "resumable": lambda state: state.resume is not None,
+    "never": lambda state: False,
+    **{f"maybe.{need}": _maybe(need) for need in GUESSES},
 }
 """What an `Option` may be offered on."""
 
@@ -206,6 +215,18 @@ def _await(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
     return replace(state, awaited=Awaited(at, at + AWAITED_FOR, MOST_PICTURES)), ()
 
 
+def _fact(need: Intent) -> Act:
+    """What the need says is kept, where nothing else was answered before."""
+
+    def act(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+        for slot, value in FACTS[need]:
+            if state.answer(slot) in {None, "other"}:
+                state = state.with_answer(slot, value)
+        return state, ()
+
+    return act
+
+
 ACTS: Final[dict[str, Act]] = {
     "troubled": _troubled,
     "await": _await,
@@ -223,5 +244,6 @@ ACTS: Final[dict[str, Act]] = {
     "read_news": _read_news,
     "silence": _silence,
     "another_app": _another_app,
+    **{f"fact.{need}": _fact(need) for need in GUESSES if need in FACTS},
 }
 """What `Do` may name."""

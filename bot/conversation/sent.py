@@ -28,8 +28,7 @@ AWAITING: Final = frozenset(map(NodeId, ("take.wait", "take.next")))
 """Where a picture is the answer; words that are not understood just bring the question again."""
 TAKING: Final = AWAITING | {NodeId("ask.take")}
 _OTHERWISE: Final = {
-    "answer.do_you_see_my_photo": "take.seen",
-    "answer.how_hashing_works": "take.seen",
+    "answer.private": "take.seen",
 }
 
 

@@ -16,6 +16,7 @@ from bot.conversation.model import (
     Slot,
     State,
 )
+from bot.conversation.needs import HARMS
 from bot.conversation.rules import ACTS, CONDITIONS, RULES, age_of, list_of, platform_of
 from bot.conversation.shows import Show
 from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Line, Node, Option, Tell
@@ -171,8 +172,10 @@ def send(state: State, line: Line, choices: tuple[Button, ...] = ()) -> Send:
 
 def fields(state: State) -> dict[str, str]:
     """What a message id's template may be filled with."""
+    situation = state.answer("situation") or "other"
     return {
-        "situation": state.answer("situation") or "other",
+        "situation": situation,
+        "harm": HARMS.get(situation, situation),
         "list": list_of(state),
         "voice": "self" if state.answer("who") in {None, "self", "helped"} else "other",
         "purpose": state.purpose or "status",

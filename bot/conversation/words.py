@@ -1,22 +1,12 @@
 """Words: global ones first, alarms next, then what they change in the flow."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from bot.conversation.flows import TABLE
-from bot.conversation.hearing import (
-    ANSWERS,
-    BESIDE,
-    CARDS,
-    FACTS,
-    PLACES,
-    SHOWN,
-    leads_to,
-    learn,
-    needs,
-    sign_of_minor,
-)
+from bot.conversation.hearing import leads_to, learn, sign_of_minor
 from bot.conversation.model import (
     Alarm,
     Button,
@@ -36,12 +26,26 @@ from bot.conversation.model import (
     State,
 )
 from bot.conversation.moves import awake, pick, repeat, talk_now
+from bot.conversation.needs import (
+    ANSWERS,
+    BESIDE,
+    CARDS,
+    FACTS,
+    GREETINGS,
+    PLACES,
+    SHOWN,
+    guesses,
+    needs,
+)
 from bot.conversation.rules import may_take
 from bot.conversation.sent import AWAITING, TAKING, in_chat
 from bot.conversation.table import Ask, Line, Option
 from bot.conversation.walk import HOME, START, Step, enter, keep, send
 
 MISSES: Final = 2
+SOFT_REST: Final = 6
+"""Messages after which a soft sign is asked about again."""
+MOST_BUTTONS: Final = 13
 
 _ALWAYS: Final = frozenset[Command]({"delete", "language", "person", "status"})
 _COMMANDS: Final[dict[Command, NodeId]] = {
@@ -55,6 +59,10 @@ _APPS: Final = frozenset(map(NodeId, ("ask.platform", "ask.platform.more", "plat
 """Where the name of an app is an answer."""
 _REPORTS: Final = frozenset[Intent]({"which_platforms", "block_and_report"})
 _PEOPLE: Final = Button(MessageId("home.people"), NodeId("home"), "people")
+_NOT_MEANT: Final = Button(MessageId("ask.meant.no"), NodeId("ask.meant"), "no")
+_HELLO: Final = "what_is_this"
+"""What the first words of a talk say already."""
+_AFTER_FIRST_AID: Final = frozenset({"already_paid", "already_sent_more"})
 
 
 def said(state: State, event: Said) -> Step:
@@ -62,6 +70,7 @@ def said(state: State, event: Said) -> Step:
     meaning = event.meaning
     before = state
     state = sign_of_minor(_hear_language(awake(state), meaning), meaning)
+    state = replace(state, soft_asked=max(0, state.soft_asked - 1))
     if meaning.command == "stop":
         return _stop(state)
     if alarm := _hard(meaning):
@@ -73,7 +82,7 @@ def said(state: State, event: Said) -> Step:
     if meaning.alarm and (soft := _soft(state, meaning, event.at)):
         return soft
     done = _greet(state, event) if state.node == START else _flow(before, state, event)
-    return _beside(before, done, meaning)
+    return _or_else(before, _beside(before, done, meaning), event)
 
 
 def _hear_language(state: State, meaning: Meaning) -> State:
@@ -105,7 +114,7 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     if state.soft_asked:
         return None
     fresh = state.node == START
-    state = replace(learn(state, meaning), soft_asked=True)
+    state = replace(learn(state, meaning), soft_asked=SOFT_REST)
     said = (send(state, Line("hello")),) if fresh else ()
     place = replace(state, resume=NodeId("ask.phone")) if fresh else state
     done = enter(place, NodeId("ask.safe"), at)
@@ -142,7 +151,7 @@ def _greet(state: State, event: Said) -> Step:
 
 def _heard(state: State, meaning: Meaning) -> tuple[Send, ...]:
     """Before the first question is answered, a cry for help gets a warm line (C3)."""
-    replies = _answers(state, meaning)
+    replies = _answers(state, meaning, but={_HELLO})
     hurt = meaning.feeling or any(need in FACTS for need in needs(meaning))
     return (send(state, Line("ack")), *replies) if hurt else replies
 
@@ -234,14 +243,15 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
         done = enter(replace(learned, misses=0), place, at)
         return Step(done.state, (*_answers(learned, meaning, led=True), *done.effects))
     replies = (*replies, *_comfort(learned, meaning))
-    if replies or meaning.intent == "greeting":
+    if replies or needs(meaning)[:1] == ("greeting",):
         return repeat(replace(learned, misses=0), at, *replies)
-    return _missed(learned, at)
+    return _missed(learned, meaning, at)
 
 
 def _comfort(state: State, meaning: Meaning) -> tuple[Send, ...]:
     """Distress is met as such, and "what now?" with the steps, never with "not understood"."""
-    match meaning.feeling:
+    again = any(need in FACTS for need in needs(meaning))
+    match "what_now" if again else meaning.feeling:
         case "what_now" if state.answer("situation"):
             return send(state, Line("steps.1")), send(state, Line("steps.2"))
         case None:
@@ -258,7 +268,11 @@ def _go_on(learned: State, before: State, replies: tuple[Send, ...], at: datetim
     place = NodeId("firstaid.kind") if new and known else _way(learned)
     done, effects = enter(replace(learned, misses=0), place, at)
     warm = () if known else (send(learned, Line("ack")),)
-    return Step(done, (*warm, *replies, *effects))
+    if place != "firstaid.kind":
+        return Step(done, (*warm, *replies, *effects))
+    later = [one for one in replies if one.text.removeprefix("answer.") in _AFTER_FIRST_AID]
+    sooner = [one for one in replies if one not in later]
+    return Step(done, (*warm, *sooner, *effects[:-1], *later, *effects[-1:]))
 
 
 def _way(state: State) -> NodeId:
@@ -269,10 +283,20 @@ def _way(state: State) -> NodeId:
     return NodeId("may_hash") if place == "app" or closed else place
 
 
-def _answers(state: State, meaning: Meaning, *, led: bool = False) -> tuple[Send, ...]:
-    """The answers to what was asked; `led`: a card follows, so no way to it is needed."""
-    said = [need for need in needs(meaning) if need in ANSWERS]
-    return tuple(_answer(state, need, led and need in CARDS) for need in said[:2])
+def _answers(
+    state: State,
+    meaning: Meaning,
+    *,
+    led: bool = False,
+    but: Collection[str] = frozenset[str](),
+) -> tuple[Send, ...]:
+    """What answers the needs in words, each answer once, two at most; `led`: a card follows, so
+    no way to it is needed."""
+    found: dict[str, Intent] = {}
+    for need in needs(meaning):
+        if need in ANSWERS and ANSWERS[need] not in but:
+            found.setdefault(ANSWERS[need], need)
+    return tuple(_answer(state, need, led and need in CARDS) for need in [*found.values()][:2])
 
 
 def _answer(state: State, need: Intent, led: bool) -> Send:
@@ -280,18 +304,36 @@ def _answer(state: State, need: Intent, led: bool) -> Send:
     unknown = need == "report_to_police" and state.answer("country") is None
     shown = SHOWN.get(need) if unknown or not led else None
     button = BESIDE.get(need) if not led else None
-    line = Line(in_chat(state, f"answer.{need}"), show=shown)
+    line = Line(in_chat(state, f"answer.{ANSWERS[need]}"), show=shown)
     return send(state, line, (button,) if button else ())
 
 
-def _missed(state: State, at: datetime) -> Step:
-    """Not understood: the question again; from the second time on, people who answer (C18)."""
+def _missed(state: State, meaning: Meaning, at: datetime) -> Step:
+    """Not sure: the likeliest meanings as buttons; without one the question again, and from the
+    second time on people who answer (C18)."""
     if state.node in AWAITING:
         return repeat(state, at)
-    state = replace(state, misses=state.misses + 1)
+    state = replace(state, misses=state.misses + 1, maybe=guesses(meaning))
+    if state.maybe:
+        return enter(state, NodeId("ask.meant"), at)
     if state.misses < MISSES:
         return repeat(state, at, send(state, Line("not_understood")))
     return repeat(state, at, send(state, Line("not_understood.again"), (_PEOPLE,)))
+
+
+def _or_else(before: State, done: Step, event: Said) -> Step:
+    """What was answered straight away can be told to be not what was meant."""
+    heard = needs(event.meaning)
+    if event.picked or event.meaning.command or not heard or heard[0] in GREETINGS:
+        return done
+    if done.state.node == "ask.meant":
+        return done
+    *first, last = done.effects or (None,)
+    if not isinstance(last, Send) or not last.buttons or len(last.buttons) >= MOST_BUTTONS:
+        return done
+    state = replace(done.state, maybe=guesses(event.meaning, heard))
+    asked = replace(last, buttons=(*last.buttons, _NOT_MEANT))
+    return Step(state, (*(one for one in first if one), asked))
 
 
 # ---------------------------------------------------------------- said beside the answer

@@ -221,7 +221,8 @@ class Turns(Part):
         """The conversation's state as it stands now; None before its first turn."""
 
         def job(db: Connection) -> bytes | None:
-            _, _, sealed = db.execute(_STATE, (conversation,)).fetchone() or (None, None, None)
+            row = db.execute(_STATE, (conversation,)).fetchone()
+            sealed = row and row[2]
             return sealed and self._vault.open(_place("conversation.state", conversation), sealed)
 
         return await self._engine.read(job)

@@ -1,27 +1,56 @@
 """The ear: turns a typed message into a `Meaning`, offline and without keeping anything.
 
-Alarms, ages, global words and case numbers are rules that stay; the guess at the intent is a first
-small rule set. Everything it knows is in data/*.toml, read when this module is first imported.
+Ages, global words, case numbers and the hard signs of danger are rules; the intent and the soft
+signs are learned from utterances (learning.py). All of it is in data/, read at the first import.
 """
 
+import re
 from typing import Final
 
 from bot.cases.number import find_number, find_pin, without_keys
-from bot.conversation.model import AlarmSign, CaseKeys, Intent, Language, Meaning
-from bot.understanding.ages import Ages, ages
+from bot.conversation.model import Alarm, AlarmSign, CaseKeys, Intent, Language, Meaning
+from bot.conversation.needs import FACTS
+from bot.understanding.ages import ADULT, Ages, ages
 from bot.understanding.alarms import signs
-from bot.understanding.feelings import feeling
-from bot.understanding.forms import LIMIT, clean, forms
-from bot.understanding.intents import Guess, guesses
+from bot.understanding.encoder import encoder
+from bot.understanding.feelings import feeling, rues
+from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
+from bot.understanding.heads import Judgement, further, judge
 from bot.understanding.platforms import platform
-from bot.understanding.words import answer, command, language, named_language
+from bot.understanding.words import answer, command, language, named_language, phrase
 
 __all__ = ["LIMIT", "understand"]
 
+Guess = tuple[Intent, float]
+
 ALTERNATIVES: Final = 3
 SURE: Final = 0.9
-NEEDED: Final = 0.7
-"""From here a further guess is named in `also`."""
+SOFT: Final[dict[Alarm, float]] = {
+    "self_harm": 0.17,
+    "immediate_danger": 0.22,
+    "abuser_present": 0.2,
+}
+"""How much an alarm must sound to be asked about. Measured on voices that were held out."""
+FAINT: Final = 0.001
+PLAIN: Final = 0.85
+"""What is done beside who does it is hardly a guess by itself, but may be by far the only one."""
+_RELATIONS: Final = frozenset[Intent](
+    {"i_am_a_parent", "trusted_adult", "ex_partner", "stranger_scammer"}
+)
+_DEEDS: Final = frozenset(
+    need for need, facts in FACTS.items() if any(slot == "situation" for slot, _ in facts)
+)
+DOUBT: Final = 0.1
+"""Below this a sign that only the rules hear is asked about, not taken for certain."""
+SHORT: Final = 8
+"""A message of so many characters says little by itself…"""
+CLEAR: Final = 0.35
+LOUD: Final = 0.5
+LOUDER: Final = 0.7
+"""…and must be so loud; words of plain fear louder still, and a single word the most."""
+_NOT_FELT: Final = frozenset[Intent]({
+    "withdraw_case", "delete_my_data", "off_topic", "greeting", "thanks", "goodbye", "what_is_this",
+})  # fmt: skip
 CHILD: Final = 13
 """Below this age of the writer the words become simpler (C10)."""
 URGENT: Final[tuple[Intent, ...]] = (
@@ -29,6 +58,11 @@ URGENT: Final[tuple[Intent, ...]] = (
     "already_sent_more", "already_paid", "image_already_posted", "ai_deepfake", "tell_parents_fear",
     "talk_to_human", "delete_my_data", "withdraw_case",
 )  # fmt: skip
+_PICTURED: Final = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
+"""Emoji say something by themselves."""
+_SHOWN: Final[frozenset[Intent]] = frozenset(
+    {"adult_image_of_adult", "adult_image_before_18", "am_i_eligible"}
+)
 
 
 def understand(text: str, hint: Language | None = None, *, year: int | None = None) -> Meaning:
@@ -41,28 +75,85 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     keys = _case(cleaned)
     cleaned = without_keys(cleaned) if keys else cleaned
     message = forms(cleaned)
-    said = ages(message, year)
-    danger = signs(message)
-    alarm = _alarm(danger, said)
-    found = _with_alarms(guesses(message), danger, said)
+    said, spoken, wish = ages(message, year), language(cleaned, message, hint), command(message)
+    judged = _judged(message, spoken or hint or "en") if _says_more(message, said, wish) else None
+    felt = feeling(message)
+    danger = _danger(signs(message), judged, _careful(message, felt))
+    guessed = _shown(judged.intents, said) if judged else ()
+    guessed = _felt(guessed) if felt else guessed
+    if rues(message):
+        guessed = tuple(one for one in guessed if one[0] != "perpetrator")
+    if named := phrase(message):
+        guessed = ((named, SURE), *(one for one in guessed if one[0] != named))
+    guessed, beside = _together(guessed)
+    found = _with_alarms(guessed, danger, said)
     intent, confidence = found[0] if found else (None, 0.0)
     return Meaning(
-        language=language(cleaned, message, hint),
+        language=spoken,
         intent=intent,
         confidence=confidence,
         alternatives=found[1 : 1 + ALTERNATIVES],
-        alarm=alarm,
-        also=_also(found),
-        command=command(message),
+        alarm=_alarm(danger, said),
+        also=_also(intent, beside, danger, message, judged),
+        command=wish,
         answer=answer(message),
         own_age=said.own,
         their_age=said.their,
         image_age=said.image,
         case=keys,
         named_language=named_language(message),
-        feeling=feeling(message),
+        feeling=felt,
         platform=platform(message),
     )
+
+
+def _says_more(message: Forms, said: Ages, wish: object) -> bool:
+    """Whether there is anything to guess beyond a global word, a number, a yes or no."""
+    short = len(message.plain.split()) == 1 and answer(message) is not None
+    readable = bool(message.latin or message.thai or _PICTURED.search(message.plain))
+    return readable and wish is None and not said.bare and not short
+
+
+def _judged(message: Forms, spoken: Language) -> Judgement:
+    return judge(readings(message, spoken), encoder())
+
+
+def _careful(message: Forms, felt: object) -> float:
+    """How loud a learned sign must be at least: plain fear is met as such, and a word or two say
+    little by themselves."""
+    if " " not in message.plain and not message.thai:
+        return LOUDER
+    short = len(message.plain) <= SHORT
+    return LOUD if felt else (CLEAR if short else 0.0)
+
+
+def _felt(found: tuple[Guess, ...]) -> tuple[Guess, ...]:
+    """ "Make it stop" takes nothing back, and "what do I do?" is not off the topic."""
+    return tuple(one for one in found if one[0] not in _NOT_FELT)
+
+
+def _danger(
+    heard: tuple[AlarmSign, ...], judged: Judgement | None, least: float
+) -> tuple[AlarmSign, ...]:
+    """What the rules and the learned ear hear together, hard before soft.
+
+    The learned ear guards the rules as idioms do: danger and a reader that it finds most unlikely
+    are asked about instead (never dropped); plain words of dying are never doubted. A deaf ear
+    counts as a soft sign.
+    """
+    if judged is None:
+        return heard
+    loud = dict(judged.alarms)
+    doubted = not judged.deaf and sum(loud.values()) < DOUBT
+    signs = [
+        AlarmSign(one.kind, "soft") if doubted and one.kind != "self_harm" else one for one in heard
+    ]
+    known = {sign.kind for sign in heard}
+    heard_too = [one for one in loud if loud[one] >= max(SOFT[one], least)]
+    signs += [AlarmSign(one, "soft") for one in heard_too if one not in known]
+    if judged.deaf and not signs:
+        signs.append(AlarmSign("self_harm", "soft"))
+    return tuple(signs)
 
 
 def _alarm(danger: tuple[AlarmSign, ...], said: Ages) -> AlarmSign | None:
@@ -79,22 +170,71 @@ def _is_child(said: Ages) -> bool:
     return said.own is not None and said.own < CHILD and not said.bare
 
 
+def _shown(found: tuple[Guess, ...], said: Ages) -> tuple[Guess, ...]:
+    """Numbers are invisible to what was learned: the ages said decide between the three needs
+    that differ by age alone."""
+    if not found or found[0][0] not in _SHOWN or (said.own or said.image) is None:
+        return found
+    before = said.image is not None and said.image < ADULT
+    grown = said.own is None or said.own >= ADULT
+    right: Intent = "am_i_eligible"
+    if grown:
+        right = "adult_image_before_18" if before else "adult_image_of_adult"
+    (_, chance), rest = found[0], [one for one in found if one[0] != right]
+    return ((right, chance), *rest)
+
+
+def _together(found: tuple[Guess, ...]) -> tuple[tuple[Guess, ...], tuple[Intent, ...]]:
+    """Who does it and what they do are two needs of one message, not two guesses at one: as sure
+    as both together. Who says an age beside what was done asks for no more than help with that."""
+    if not found:
+        return found, ()
+    (first, chance), *rest = found
+    deed = _deed(rest)
+    if deed is None or first not in _RELATIONS | _SHOWN:
+        return found, ()
+    together = round(min(chance + deed[1], 1.0), 3)
+    others = [one for one in rest if one != deed]
+    if first in _SHOWN:
+        return ((deed[0], together), (first, chance), *others), ()
+    return ((first, together), deed, *others), (deed[0],)
+
+
+def _deed(rest: list[Guess]) -> Guess | None:
+    """What is done to the person, when that is told at all and by far one thing."""
+    deeds = [one for one in rest if one[0] in _DEEDS]
+    told = sum(chance for _, chance in deeds)
+    plain = bool(deeds) and deeds[0][1] >= max(FAINT, PLAIN * told)
+    return deeds[0] if plain else None
+
+
 def _with_alarms(
     found: tuple[Guess, ...], danger: tuple[AlarmSign, ...], said: Ages
 ) -> tuple[Guess, ...]:
-    """The guesses, with hard signs before all else and soft ones after."""
+    """The guesses, with hard signs before all else; soft ones are no need of their own."""
     hard: list[Guess] = [(sign.kind, SURE) for sign in danger if sign.tier == "hard"]
     if _is_child(said):
         hard.append(("under_13", SURE))
-    soft: list[Guess] = [(sign.kind, 0.3) for sign in danger if sign.tier == "soft"]
-    return (*hard, *found, *soft)
+    return (*hard, *found)
 
 
-def _also(found: tuple[Guess, ...]) -> tuple[Intent, ...]:
-    """The further needs, most urgent first."""
-    further = [intent for intent, score in found[1:] if score >= NEEDED]
-    order = {intent: place for place, intent in enumerate(URGENT)}
-    return tuple(sorted(further, key=lambda intent: order.get(intent, len(URGENT))))[:ALTERNATIVES]
+def _also(
+    intent: Intent | None,
+    beside: tuple[Intent, ...],
+    danger: tuple[AlarmSign, ...],
+    message: Forms,
+    judged: Judgement | None,
+) -> tuple[Intent, ...]:
+    """The further needs, most urgent first: other alarms, and what single clauses say."""
+    others: list[Intent] = [sign.kind for sign in danger if sign.tier == "hard"]
+    others += beside
+    if judged:
+        if danger:
+            others += [one for one, chance in judged.intents[:1] if chance >= 0.7]
+        others += further(message.plain, judged)
+    order = {need: place for place, need in enumerate(URGENT)}
+    found = [one for one in dict.fromkeys(others) if one != intent]
+    return tuple(sorted(found, key=lambda need: order.get(need, len(URGENT))))[:ALTERNATIVES]
 
 
 def _case(text: str) -> CaseKeys | None:

@@ -24,7 +24,21 @@ def feeling(message: Forms) -> Feeling | None:
     return None
 
 
+def fears(message: Forms) -> bool:
+    """Whether something is feared that has not happened: that a picture may spread."""
+    texts = {"latin": message.latin[:READ], "thai": message.thai[:READ]}
+    return any(one.search(text) for script, text in texts.items() for one in _FEARS[script])
+
+
+def rues(message: Forms) -> bool:
+    """Whether someone is sorry, in trouble or was forced: they are not to be told off."""
+    texts = {"latin": message.latin[:READ], "thai": message.thai[:READ]}
+    return any(one.search(text) for script, text in texts.items() for one in _RUES[script])
+
+
 _TABLE: Final = table("feelings")
+_RUES: Final = {script: patterns(_TABLE["rues"][script]) for script in ("latin", "thai")}
+_FEARS: Final = {script: patterns(_TABLE["fears"][script]) for script in ("latin", "thai")}
 _SAID: Final = {
     name: {script: patterns(_TABLE[name][script]) for script in ("latin", "thai")}
     for name in _ORDER

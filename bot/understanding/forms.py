@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+from bot.conversation.model import Language
 from bot.understanding.tables import table
 
 LIMIT: Final = 20_000
@@ -79,6 +80,23 @@ def forms(text: str) -> Forms:
         tone=re.sub("[่้๊๋์]", "", thai),
         karaoke=karaoke,
     )
+
+
+def readings(message: Forms, language: Language) -> tuple[str, str]:
+    """What a classifier reads of a message: as it was typed, and with shorthand spelt out."""
+    return message.plain, _spelt(message, language)
+
+
+def _spelt(message: Forms, language: Language) -> str:
+    if message.karaoke:
+        return message.thai.rsplit("\n", 1)[-1]
+    if language == "th":
+        spelt = message.plain
+        for short, full in _THAI:
+            spelt = spelt.replace(short, full)
+        return spelt
+    shorthand = _EN if language == "en" else _ES
+    return re.sub("[a-z0-9]+", lambda word: shorthand.get(word[0], word[0]), message.plain)
 
 
 def _is_karaoke(words: list[str]) -> bool:

@@ -3,8 +3,9 @@
 import re
 from typing import Final, Literal, get_args
 
-from bot.conversation.model import LANGUAGES, Command, Language
+from bot.conversation.model import LANGUAGES, Command, Intent, Language
 from bot.understanding.forms import Forms, plain
+from bot.understanding.heads import likely_language
 from bot.understanding.tables import Patterns, table
 
 Answer = Literal["yes", "no", "unsure"]
@@ -24,12 +25,20 @@ def language(text: str, message: Forms, hint: Language | None) -> Language | Non
     words = re.findall("[a-z]+", _LINK.sub(" ", message.plain[:_READ]))
     if any(word in _HINTS["th"] for word in words):
         return "th"
+    if len(words) >= _TELLING:
+        likely, sure = likely_language((message.plain[:_READ],))
+        return likely if sure >= _SURE or hint is None else hint
     return _english_or_spanish(text[:_READ], words, hint)
 
 
 def command(message: Forms) -> Command | None:
     """The global word this message is; None when it says anything more."""
     return _COMMANDS.get(_core(message.plain))
+
+
+def phrase(message: Forms) -> Intent | None:
+    """The need that this message is the very words for, which Sala's texts name."""
+    return _PHRASES.get(_core(message.plain))
 
 
 def answer(message: Forms) -> Answer | None:
@@ -77,7 +86,8 @@ def _core(text: str) -> str:
     text = re.sub(r"[^a-z0-9\u0e01-\u0e5b ]+", " ", text)
     text = re.sub(r"\s+", " ", text).strip()
     shorter = _POLITE.sub("", text).strip()
-    return text if text in _COMMANDS or text in _ANSWERS or not shorter else shorter
+    known = text in _COMMANDS or text in _ANSWERS or text in _PHRASES
+    return text if known or not shorter else shorter
 
 
 def _asked(text: str, script: Literal["latin", "thai"]) -> Language | None:
@@ -103,14 +113,23 @@ def _commands() -> dict[str, Command]:
     return {plain(word): name for name in get_args(Command) for word in _TABLE["commands"][name]}
 
 
+def _phrases() -> dict[str, Intent]:
+    said = _TABLE["phrases"]
+    return {plain(one): need for need in get_args(Intent) for one in said.get(need, ())}
+
+
 def _answers() -> dict[str, Answer]:
     return {plain(word): name for name in get_args(Answer) for word in _TABLE["answers"][name]}
 
 
 _READ: Final = 2_000
+_TELLING: Final = 3
+"""Words that tell a language by their letters."""
+_SURE: Final = 0.6
 _HINTS: Final = {name: frozenset(_TABLE["hints"][name]) for name in LANGUAGES}
 _SHARED: Final = frozenset(_TABLE["hints"]["shared"])
 _COMMANDS: Final = _commands()
+_PHRASES: Final = _phrases()
 _ANSWERS: Final = _answers()
 _POLITE: Final = re.compile(
     rf"(?:^|(?<= ))(?:{'|'.join(_TABLE['polite']['latin'])})(?: |$)"

@@ -7,7 +7,7 @@ _COUNTRIES = ("TH", "ES", "MX", "CO", "AR", "CL", "PE", "US", "GB", "ZZ")
 SAFETY = (
     tell(
         "firstaid",
-        Line("firstaid.{situation}.1", simple="firstaid.simple.1"),
+        Line("firstaid.{harm}.1", simple="firstaid.simple.1"),
         Line("firstaid.{situation}.2", simple="firstaid.simple.2"),
         then="ask.who",
     ),
