@@ -96,9 +96,7 @@ def test_the_model_file_is_pinned() -> None:
 
 
 def test_soft_signs_leave_the_need_and_hard_ones_take_its_place() -> None:
-    soft = understand(
-        "i gave my dog away, i wont need anything after tonight. how long does it take"
-    )
+    soft = understand("after friday it will not matter any more")
     assert soft.alarm == AlarmSign("self_harm", "soft")
     assert soft.intent not in ALARMS
     hard = understand("i want to kill myself")
