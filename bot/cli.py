@@ -18,7 +18,8 @@ from bot.app import Sala, now, open_sala
 from bot.cases.eligibility import List
 from bot.conversation.model import LANGUAGES, Language
 from bot.exchange.partner_name import read_name
-from bot.hashing.image import ImageError, hash_file
+from bot.hashing.errors import ImageError
+from bot.hashing.image import hash_file
 from bot.hashing.jail import Broken, Jail
 from bot.hashing.walls import no_core
 from bot.log import log, quieten

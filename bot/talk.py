@@ -14,7 +14,8 @@ from bot.cases.hashes import Item
 from bot.channels.terminal import MAX_LINE, TerminalChannel, address, files_in
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Inbound, Language, Opened, TooLong, Typed
-from bot.hashing.image import ImageError, hash_file, open_picture
+from bot.hashing.errors import ImageError
+from bot.hashing.image import hash_file, open_picture
 from bot.hashing.likeness import is_same, phash
 from bot.store import Arrival, TicketRefused, TooManyImages
 from bot.worker import Worker

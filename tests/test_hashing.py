@@ -12,17 +12,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from bot.cases.hashes import Hash, Item
-from bot.hashing.image import (
-    Empty,
-    ImageError,
-    NotAnImage,
-    TooLarge,
-    TooPlain,
-    hash_bytes,
-    hash_file,
-    is_video,
-    open_picture,
-)
+from bot.hashing.errors import Empty, ImageError, NotAnImage, TooLarge, TooPlain
+from bot.hashing.image import hash_bytes, hash_file, is_video, open_picture
 from bot.hashing.likeness import alike, is_same, phash
 from bot.hashing.pdq import ZERO, Pdq, Rgb, distance, pdq
 from bot.hashing.sample import boxed, nearest, sample
@@ -147,18 +138,23 @@ def test_a_jpeg_of_twelve_megapixels_becomes_an_item(tmp_path: Path):
     file = tmp_path / "a.jpg"
     file.write_bytes(data)
     item = hash_file(file)
-    assert [(h.kind, h.variant) for h in item.hashes] == [
-        *[("pdq", "512"), ("pdq", "640"), ("md5", "file"), ("sha256", "file")]
+    assert [(h.kind, h.variant) for h in item.hashes if not h.variant.startswith("self-")] == [
+        *[("pdq", "512"), ("pdq", "640"), ("pdq", "256")],
+        *[("pdq", "512-mirror"), ("pdq", "640-mirror"), ("pdq", "256-mirror")],
+        *[("md5", "file"), ("sha256", "file")],
     ]
     decoded = np.asarray(Image.open(BytesIO(data)))
     expected = reference(sample(decoded, "512"))
     assert item.hashes[0] == Hash("pdq", "512", expected.hex, expected.quality)
-    assert item.hashes[3].value == hashlib.sha256(data).hexdigest()
+    assert item.hashes[-1].value == hashlib.sha256(data).hexdigest()
     assert hash_bytes(data, "image") == item
 
 
-def test_a_small_picture_has_one_pdq():
-    assert list(pdqs(hash_bytes(encoded(photo(300, 400)), "image"))) == ["512"]
+def test_a_jpeg_shrunk_by_its_decoder_keeps_its_fixed_hashes_within_ten_bits():
+    data = encoded(photo(3000, 4000), "JPEG", quality=90)
+    exact, near = (pdqs(hash_bytes(data, "image", scaled=how)) for how in (False, True))
+    for variant in [one for one in exact if not one.startswith("self-")]:
+        assert distance(exact[variant], near[variant]) <= 10, variant
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF"])

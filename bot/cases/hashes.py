@@ -20,10 +20,10 @@ MIN_QUALITY: Final = 50
 
 _DIGITS: Final[dict[Kind, int]] = {"pdq": 64, "md5": 32, "sha256": 64}
 _SIZES: Final = ("512", "640", "256")
+_TURNS: Final = ("", "-turn90", "-turn180", "-turn270")
 _FIXED: Final = frozenset(
-    [*_SIZES, *(f"{s}-mirror" for s in _SIZES)]
-    + [f"stored-{s}" for s in _SIZES]
-    + [f"stored-{s}-mirror" for s in _SIZES]
+    [f"{size}{turn}{mirror}" for size in _SIZES for turn in _TURNS for mirror in ("", "-mirror")]
+    + [f"stored-{size}{mirror}" for size in _SIZES for mirror in ("", "-mirror")]
 )
 _NUMBERED: Final = re.compile(r"self-(?:[1-9]|[12][0-9]|3[0-2])|frame-(?:[1-9]|[1-5][0-9]|60)")
 FILE_VARIANT: Final = "file"

@@ -1,8 +1,5 @@
-"""A picture or video file becomes an `Item` on the person's own machine (`sala hash`, `sala talk`).
-
-Errors: ImageError > NotAnImage, Empty, TooLarge, TooPlain. None carries anything of the file, nor
-its name.
-"""
+"""A picture or video file becomes an `Item` on the person's own machine (`sala hash`, `sala talk`)
+or in the jail. Errors: `bot.hashing.errors`."""
 
 import hashlib
 import warnings
@@ -14,15 +11,18 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps
 
-from bot.cases.hashes import FILE_VARIANT, MIN_QUALITY, Hash, Item, Media
-from bot.hashing.pdq import MIN_SIDE, Rgb, pdq
-from bot.hashing.sample import SIZES, sample
+from bot.cases.hashes import FILE_VARIANT, Hash, Item, Media
+from bot.hashing.errors import Empty, NotAnImage, TooLarge
+from bot.hashing.forms import forms
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 MAX_PIXELS: Final = 100_000_000
 MAX_IMAGE_BYTES: Final = 100_000_000
 MAX_VIDEO_BYTES: Final = 4_000_000_000
 CHUNK: Final = 1_000_000
+LEAST_SCALED: Final = 1024
+"""Pixels a side that a scaled JPEG keeps at the least."""
+ORIENTATION: Final = 0x0112
 
 _STILL_BRANDS: Final = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
@@ -33,27 +33,7 @@ _MATROSKA: Final = b"\x1aE\xdf\xa3"
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-class ImageError(Exception):
-    """The file gives no hashes."""
-
-
-class NotAnImage(ImageError):
-    """Not readable, or neither a picture in FORMATS nor a video in MP4, MOV or WebM."""
-
-
-class Empty(ImageError):
-    """The file has no bytes."""
-
-
-class TooLarge(ImageError):
-    """More bytes or pixels than are read."""
-
-
-class TooPlain(ImageError):
-    """Too little detail (PDQ quality under 50) or a side under 5 pixels: never matched."""
-
-
-def hash_file(path: Path) -> Item:
+def hash_file(path: Path, *, turned: bool = False) -> Item:
     """The hashes of a picture or video file; a video is read in pieces. ImageError."""
     try:
         with path.open("rb") as file:
@@ -67,28 +47,43 @@ def hash_file(path: Path) -> Item:
             data = head + file.read(MAX_IMAGE_BYTES)
     except OSError:
         raise NotAnImage from None  # its text would name the file
-    return hash_bytes(data, "image")
+    return hash_bytes(data, "image", turned=turned)
 
 
-def hash_bytes(data: bytes, media: Media) -> Item:
-    """PDQ at 512 and 640 (of a picture), MD5 and SHA-256 of a file's bytes. ImageError."""
+def hash_bytes(data: bytes, media: Media, *, turned: bool = False, scaled: bool = False) -> Item:
+    """The PDQ hashes of a picture's `forms`, MD5 and SHA-256 of a file's bytes. ImageError.
+
+    `scaled` lets the decoder shrink a large JPEG: many times cheaper, and a few bits off.
+    """
     _refuse_size(len(data), MAX_VIDEO_BYTES if media == "video" else MAX_IMAGE_BYTES)
     if media == "video":
         if not is_video(data[:12]):
             raise NotAnImage
         return Item(media, _digests([data]))
-    return Item(media, (*_pdqs(open_picture(data)), *_digests([data])))
+    picture, orientation = _opened(data, scaled)
+    pdqs = forms(np.asarray(picture), orientation, turned=turned)
+    return Item(media, (*pdqs, *_digests([data])))
 
 
 def open_picture(data: bytes) -> Image.Image:
     """The first frame in RGB: turned as its EXIF says, on white paper where it is see-through."""
+    return _opened(data, scaled=False)[0]
+
+
+def _opened(data: bytes, scaled: bool) -> tuple[Image.Image, int]:
+    """The picture, and by which EXIF orientation a JPEG was turned (1: it was not)."""
     _refuse_size(len(data), MAX_IMAGE_BYTES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged metadata, which browsers pass over too
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(BytesIO(data), formats=FORMATS) as picture:
-                return _on_white(ImageOps.exif_transpose(picture))
+                is_jpeg = picture.format in {"JPEG", "MPO"}
+                if scaled and is_jpeg:
+                    picture.draft(None, (LEAST_SCALED, LEAST_SCALED))
+                orientation = picture.getexif().get(ORIENTATION) if is_jpeg else 1
+                upright = _on_white(ImageOps.exif_transpose(picture))
+                return upright, orientation if type(orientation) is int else 1
         except (Image.DecompressionBombWarning, Image.DecompressionBombError, MemoryError):
             raise TooLarge from None
         except Exception:  # a decoder given a broken file raises nearly anything
@@ -110,20 +105,6 @@ def _on_white(picture: Image.Image) -> Image.Image:
         return picture.convert("RGB")
     paper = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(paper, picture.convert("RGBA")).convert("RGB")
-
-
-def _pdqs(picture: Image.Image) -> tuple[Hash, ...]:
-    if min(picture.size) < MIN_SIDE:
-        raise TooPlain
-    rgb: Rgb = np.asarray(picture)
-    found: dict[str, Hash] = {}
-    for size in SIZES:
-        one = pdq(sample(rgb, size))
-        if one.quality >= MIN_QUALITY:
-            found.setdefault(one.hex, Hash("pdq", size, one.hex, one.quality))
-    if not found:
-        raise TooPlain
-    return tuple(found.values())
 
 
 def _digests(pieces: Iterable[bytes]) -> tuple[Hash, ...]:

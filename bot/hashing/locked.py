@@ -19,15 +19,8 @@ from PIL import Image
 
 from bot.conversation.picture import Problem
 from bot.hashing import walls
-from bot.hashing.image import (
-    FORMATS,
-    Empty,
-    ImageError,
-    NotAnImage,
-    TooLarge,
-    TooPlain,
-    hash_bytes,
-)
+from bot.hashing.errors import Empty, Framed, ImageError, NotAnImage, TooLarge, TooPlain
+from bot.hashing.image import FORMATS, hash_bytes
 
 MOST: Final = 10_000_000
 """Bytes of a picture."""
@@ -37,6 +30,7 @@ _CHUNK: Final = 1 << 16
 _PROBLEMS: Final[dict[type[ImageError], Problem]] = {
     TooLarge: "size",
     TooPlain: "plain",
+    Framed: "plain",
     NotAnImage: "kind",
     Empty: "kind",
 }
@@ -61,7 +55,7 @@ def answer(data: bytes) -> dict[str, Any]:
     if len(data) > MOST:
         return {"refused": "size"}
     try:
-        item = hash_bytes(data, "image")
+        item = hash_bytes(data, "image", scaled=True)
     except ImageError as error:
         return {"refused": _PROBLEMS[type(error)]}
     except MemoryError:

@@ -5,7 +5,7 @@ sums run row by row, so that what is vectorised is only what is independent.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,53 @@ class Pdq:
     quality: int
 
 
+Way = Literal[
+    "",
+    "mirror",
+    "turn90",
+    "turn180",
+    "turn270",
+    "turn90-mirror",
+    "turn180-mirror",
+    "turn270-mirror",
+]
+"""How a copy lies to the picture: turned clockwise by so many degrees, then mirrored."""
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """The lowest waves of a picture: its hash, and those of its turned and mirrored copies."""
+
+    low: Floats
+    quality: int
+
+    def hex(self, way: Way = "") -> str:
+        """The hash of the picture as it lies `way`; but for upright it may be 2 bits off."""
+        if not self.low.any():
+            return ZERO
+        low = self.low
+        if way.startswith("turn90"):
+            low = (low * _SIGNS[:, None]).T
+        elif way.startswith("turn180"):
+            low = low * _SIGNS[:, None] * _SIGNS
+        elif way.startswith("turn270"):
+            low = (low * _SIGNS).T
+        return _hex(low * _SIGNS if way.endswith("mirror") else low)
+
+
 def pdq(rgb: Rgb) -> Pdq:
     """The PDQ hash of an RGB array (height, width, 3), without resizing or turning it."""
-    height, width = rgb.shape[:2]
-    if min(height, width) < MIN_SIDE:
-        return Pdq(ZERO, 0)
-    grid = _grid(_luma(rgb))
-    return Pdq(_hex(_dct(grid)), _quality(grid))
+    found = waves(luma(rgb))
+    return Pdq(found.hex(), found.quality)
+
+
+def waves(grey: Floats) -> Waves:
+    """What PDQ sees in an array of luma (height, width)."""
+    if min(grey.shape) < MIN_SIDE:
+        return Waves(np.zeros((LOW, LOW), np.float32), 0)
+    grid = _grid(grey)
+    return Waves(_dct(grid), _quality(grid))
 
 
 def distance(one: str, other: str) -> int:
@@ -43,19 +83,19 @@ def distance(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
-def _luma(rgb: Rgb) -> Floats:
-    # in double and rounded once, as the Python binding does it
+def luma(rgb: Rgb) -> Floats:
+    """0.299 R + 0.587 G + 0.114 B, in double and rounded once, as the Python binding does it."""
     red, green, blue = rgb[:, :, 0], rgb[:, :, 1], rgb[:, :, 2]
-    luma: Floats = (red * 0.299 + green * 0.587 + blue * 0.114).astype(np.float32)
-    return luma
+    grey: Floats = (red * 0.299 + green * 0.587 + blue * 0.114).astype(np.float32)
+    return grey
 
 
-def _grid(luma: Floats) -> Floats:
+def _grid(grey: Floats) -> Floats:
     """The 64x64 map: two passes of the box filter along both sides, then every n-th pixel."""
-    rows, columns = luma.shape
+    rows, columns = grey.shape
     if (rows, columns) == (GRID, GRID):
-        return luma
-    across = np.ascontiguousarray(luma.T)
+        return grey
+    across = np.ascontiguousarray(grey.T)
     for _ in range(PASSES):
         down = np.ascontiguousarray(_box(across).T)
         across = np.ascontiguousarray(_box(down).T)
@@ -108,6 +148,8 @@ def _waves() -> Floats:
 
 
 _WAVES: Final = _waves()
+_SIGNS: Final = np.where(np.arange(LOW) % 2, 1, -1).astype(np.float32)
+"""Seen from its other end a wave of odd length (the first of them, too) is upside down."""
 
 
 def _hex(low: Floats) -> str:

@@ -1,7 +1,7 @@
-"""The two smaller grids of a picture that are hashed, by the same rules as the mini-app's page.
+"""The smaller grids of a picture that are hashed, by the same rules as the mini-app's page.
 
-512 is the rule of Meta's own tool; 640 moves a PDQ hash least from that of all pixels
-(docs/hashing.md). Neither keeps the aspect.
+512 is the rule of Meta's own tool; 640 moves a PDQ hash least from that of all pixels; 256 is what
+thumbnails are hashed from (docs/hashing.md). None keeps the aspect.
 """
 
 from typing import Final, Literal
@@ -9,15 +9,17 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Size = Literal["512", "640"]
+Size = Literal["512", "640", "256"]
 Rgb = NDArray[np.uint8]
+Places = NDArray[np.intp]
+Sums = NDArray[np.uint32]
 
-SIZES: Final[tuple[Size, ...]] = ("512", "640")
+SIZES: Final[tuple[Size, ...]] = ("512", "640", "256")
 
 
 def sample(rgb: Rgb, size: Size) -> Rgb:
     """The picture at `size`: at most so many pixels a side."""
-    return nearest(rgb, 512) if size == "512" else boxed(rgb, 640)
+    return nearest(rgb, 512) if size == "512" else boxed(rgb, int(size))
 
 
 def nearest(rgb: Rgb, side: int) -> Rgb:
@@ -34,14 +36,30 @@ def boxed(rgb: Rgb, side: int) -> Rgb:
     Cell k begins at floor(k * length / side).
     """
     height, width = rgb.shape[:2]
+    if max(height, width) <= side:
+        return rgb
     tops, lefts = _starts(height, min(height, side)), _starts(width, min(width, side))
-    bands = np.add.reduceat(rgb, tops, axis=0, dtype=np.uint32)
-    sums = np.add.reduceat(bands, lefts, axis=1, dtype=np.uint32)
-    pixels = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width))[:, :, None]
-    means: Rgb = ((2 * sums + pixels) // (2 * pixels)).astype(np.uint8)
+    bands = _summed(rgb.reshape(height, -1), tops).reshape(len(tops), width, -1)
+    sums = _summed(bands.transpose(1, 0, 2), lefts).transpose(1, 0, 2)
+    pixels = np.outer(np.diff(tops, append=height), np.diff(lefts, append=width))
+    twice = (2 * pixels[:, :, None]).astype(np.uint32)
+    means: Rgb = ((2 * sums + twice // 2) // twice).astype(np.uint8)
     return means
 
 
-def _starts(length: int, cells: int) -> NDArray[np.intp]:
-    starts: NDArray[np.intp] = np.arange(cells) * length // cells
+def _summed(lines: NDArray[np.uint8] | Sums, starts: Places) -> Sums:
+    """The sums of each cell's lines; far quicker here than `np.add.reduceat`."""
+    lengths = np.diff(starts, append=len(lines))
+    total = lines[starts].astype(np.uint32)
+    for step in range(1, lengths.max()):
+        longer = np.flatnonzero(lengths > step)
+        if len(longer) == len(starts):
+            total += lines[starts + step]
+        else:
+            total[longer] += lines[starts[longer] + step]
+    return total
+
+
+def _starts(length: int, cells: int) -> Places:
+    starts: Places = np.arange(cells) * length // cells
     return starts

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Final
 
 STATIC: Final = Path(__file__).resolve().parent / "static"
-SOURCES: Final = ("still.js", "pdq.js", "digests.js", "pixels.js", "hashes.js", "box.js")
+SOURCES: Final = (
+    "still.js", "pause.js", "digests.js", "pdq.js", "sample.js", "pixels.js", "mild.js", "forms.js",
+    "orientation.js", "hashes.js", "box.js",
+)  # fmt: skip
 
 
 def build(static: Path = STATIC) -> str:

@@ -6,7 +6,7 @@
 
 const LANGUAGES = { th: "ไทย", en: "English", es: "Español" };
 const FINAL = new Set(["unknown", "used", "expired"]);
-const VARIANT = /^(file|(stored-)?(512|640|256)(-mirror)?|(self|frame)-[1-9][0-9]?)$/;
+const VARIANT = /^(file|(stored-)?(512|640|256)(-turn(90|180|270))?(-mirror)?|(self|frame)-[1-9][0-9]?)$/;
 const DIGITS = { pdq: /^[0-9a-f]{64}$/, sha256: /^[0-9a-f]{64}$/, md5: /^[0-9a-f]{32}$/ };
 const TELEGRAM_WEB = "https://web.telegram.org";
 

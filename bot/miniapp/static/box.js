@@ -6,7 +6,7 @@
 
 import { hashFile, Problem } from "./hashes.js";
 
-const MOST = 10;
+const MOST_FILES = 10;
 const STUCK_AFTER = 30_000; // some in-app browsers never hand over the chosen file
 
 const by = (id) => document.getElementById(id);
@@ -48,6 +48,7 @@ function show() {
     const another = counts[media] ? "another" : "choose";
     by(`${media}-words`).textContent = words(`box.${another}_${media}`);
   }
+  by("turned-words").textContent = words("box.turned");
   by("cancel").textContent = words("box.cancel");
   by("bar").setAttribute("aria-label", words("box.working"));
   showSaid();
@@ -98,8 +99,12 @@ async function add(file) {
   job = mine;
   say("box.working");
   try {
-    if (items.length >= MOST) throw new Problem("too_many");
-    const item = await hashFile(file, seen, (percent) => step(mine, percent));
+    if (items.length >= MOST_FILES) throw new Problem("too_many");
+    const item = await hashFile(file, {
+      seen: isThere,
+      step: (percent) => step(mine, percent),
+      turned: by("turned").checked,
+    });
     step(mine, 100);
     item.number = ++counts[item.media];
     items.push(item);
@@ -117,7 +122,7 @@ function step(mine, percent) {
   by("bar").value = percent;
 }
 
-function seen(sha256) {
+function isThere(sha256) {
   return items.some((item) => item.hashes.some((hash) => hash.value === sha256));
 }
 

@@ -4,11 +4,12 @@
  */
 
 import { Md5, Sha256 } from "./digests.js";
-import { pdqHash } from "./pdq.js";
-import { samples, tellsPixels } from "./pixels.js";
+import { forms } from "./forms.js";
+import { orientationOf } from "./orientation.js";
+import { open, samples, tellsPixels } from "./pixels.js";
 
 const SLICE = 2 ** 20;
-const MIN_QUALITY = 50;
+const HEAD = 2 ** 17; // bytes in which a JPEG says how it lies
 const PICTURE_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif1|msf1|avi[fs]|jpeg|crx )/;
 const PICTURE_STARTS = [/^\xff\xd8\xff/, /^\x89PNG/, /^GIF8/, /^RIFF....WEBP/s, /^BM/, /^II\*\0/, /^MM\0\*/];
 const VIDEO_STARTS = [
@@ -32,16 +33,20 @@ export class Problem extends Error {
 
 /**
  * {media, hashes} of a file, or a Problem. `seen` says of a SHA-256 whether it is there already,
- * `step` is called with 0..100 and may throw to stop.
+ * `step` is called with 0..100 and may throw to stop, `turned` adds a picture's turned copies.
  */
-export async function hashFile(file, seen, step) {
+export async function hashFile(file, { seen, step, turned = false }) {
   if (!file.size) throw new Problem("empty");
-  const kind = kindOf(new Uint8Array(await file.slice(0, 189).arrayBuffer()));
-  if (kind === "picture" && !tellsPixels()) throw new Problem("browser");
-  const ofFile = await fileHashes(file, step);
-  if (seen(ofFile[0].value)) throw new Problem("already");
-  if (kind === "video") return { media: "video", hashes: ofFile };
-  return { media: "image", hashes: [...(await pictureHashes(file, kind)), ...ofFile] };
+  const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  const kind = kindOf(head.subarray(0, 189));
+  if (kind === "video") {
+    const ofVideo = await fileHashes(file, step);
+    if (seen(ofVideo[0].value)) throw new Problem("already");
+    return { media: "video", hashes: ofVideo };
+  }
+  const isJpeg = head[0] === 0xff && head[1] === 0xd8;
+  if (kind === "picture" && !(await tellsPixels(isJpeg))) throw new Problem("browser");
+  return { media: "image", hashes: await ofPicture(file, { head, kind, isJpeg, seen, step, turned }) };
 }
 
 function kindOf(bytes) {
@@ -54,33 +59,32 @@ function kindOf(bytes) {
 async function fileHashes(file, step) {
   const [sha256, md5] = [new Sha256(), new Md5()];
   for (let at = 0; at < file.size; at += SLICE) {
-    step(Math.floor((at / file.size) * 100));
+    step(Math.floor((at / file.size) * 99));
     const bytes = new Uint8Array(await file.slice(at, at + SLICE).arrayBuffer());
     sha256.update(bytes);
     md5.update(bytes);
   }
-  step(100);
   return [
     { kind: "sha256", variant: "file", value: sha256.hex() },
     { kind: "md5", variant: "file", value: md5.hex() },
   ];
 }
 
-async function pictureHashes(file, kind) {
-  const found = [];
-  for (const [variant, pixels] of Object.entries(await decoded(file, kind))) {
-    const { hex: value, quality } = pdqHash(pixels.rgba, pixels.width, pixels.height);
-    if (quality < MIN_QUALITY || found.some((hash) => hash.value === value)) continue;
-    found.push({ kind: "pdq", variant, value, quality });
-  }
-  if (!found.length) throw new Problem("plain");
-  return found;
-}
-
-async function decoded(file, kind) {
+// The browser decodes elsewhere while the file's bytes are summed up here.
+async function ofPicture(file, { head, kind, isJpeg, seen, step, turned }) {
+  const opening = open(file).catch(() => null);
   try {
-    return await samples(file);
-  } catch {
-    throw new Problem(kind === "picture" ? "cannot_open" : "not_media");
+    const ofFile = await fileHashes(file, (percent) => step(percent * 0.3));
+    if (seen(ofFile[0].value)) throw new Problem("already");
+    const bitmap = await opening;
+    if (!bitmap) throw new Problem(kind === "picture" ? "cannot_open" : "not_media");
+    const sampled = await samples(bitmap, isJpeg, (percent) => step(30 + percent * 0.4));
+    bitmap.close();
+    const orientation = isJpeg ? orientationOf(head) : 1;
+    const { found, why } = await forms(sampled, { orientation, turned, step: () => step(80) });
+    if (why) throw new Problem(why);
+    return [...found, ...ofFile];
+  } finally {
+    opening.then((bitmap) => bitmap?.close());
   }
 }

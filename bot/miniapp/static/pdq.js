@@ -8,6 +8,7 @@ const { fround } = Math;
 const GRID = 64; // the picture is blurred and sampled down to 64x64
 const WAVES = 16; // and described by its 16x16 lowest waves
 const SMALLEST = 5; // a side below this has no hash
+const ZERO = "0".repeat(GRID);
 
 const COSINES = cosines();
 
@@ -16,13 +17,43 @@ const COSINES = cosines();
  * `hex` has 64 digits; `quality` is 0..100, and below 50 the picture is too plain to be matched.
  */
 export function pdqHash(rgba, width, height) {
-  if (width < SMALLEST || height < SMALLEST) return { hex: "0".repeat(GRID), quality: 0 };
-  const grid = shrink(luma(rgba, width * height), width, height);
-  return { hex: toHex(waves(grid)), quality: quality(grid) };
+  const found = wavesOf(luma(rgba, width * height), width, height);
+  return { hex: hexOf(found), quality: found.quality };
 }
 
-// Summed in doubles and rounded once, as pdqhash for Python does.
-function luma(rgba, count) {
+/** What PDQ sees in luma values (a Float32Array, which is used up): {low, quality}. */
+export function wavesOf(grey, width, height) {
+  if (width < SMALLEST || height < SMALLEST) return { low: null, quality: 0 };
+  const grid = shrink(grey, width, height);
+  return { low: waves(grid), quality: quality(grid) };
+}
+
+/** The hash of the picture as it lies `way`: "", "mirror", "turn90", "turn90-mirror", … */
+export function hexOf({ low }, way = "") {
+  if (!low) return ZERO;
+  const mirrored = way.endsWith("mirror");
+  const quarters = Number(/^turn(\d+)/.exec(way)?.[1] ?? 0) / 90;
+  const found = new Float32Array(low.length);
+  for (let i = 0; i < WAVES; i++) {
+    for (let j = 0; j < WAVES; j++) found[i * WAVES + j] = waveSeen(low, i, j, quarters, mirrored);
+  }
+  return toHex(found);
+}
+
+// Turned by quarters clockwise, then mirrored: waves swap their axes, and those of odd length
+// (the first of them, too) are upside down when seen from their other end.
+function waveSeen(low, i, j, quarters, mirrored) {
+  const [row, column] = quarters % 2 ? [j, i] : [i, j];
+  const flipped =
+    (mirrored && j % 2 === 0) !==
+    ((quarters === 1 || quarters === 2) && row % 2 === 0) !==
+    ((quarters === 3 || quarters === 2) && column % 2 === 0);
+  const value = low[row * WAVES + column];
+  return flipped ? -value : value;
+}
+
+/** Luma of so many RGBA pixels: summed in doubles and rounded once, as pdqhash for Python does. */
+export function luma(rgba, count) {
   const grey = new Float32Array(count);
   for (let at = 0, from = 0; at < count; at++, from += 4) {
     grey[at] = rgba[from] * 0.299 + rgba[from + 1] * 0.587 + rgba[from + 2] * 0.114;
@@ -30,54 +61,78 @@ function luma(rgba, count) {
   return grey;
 }
 
+// Two passes of a running mean along both sides, then every n-th pixel. Of the last pass only
+// the 64 columns that are looked at are worked out.
 function shrink(grey, width, height) {
   if (width === GRID && height === GRID) return grey;
+  const columns = places(width);
   const other = new Float32Array(grey.length);
-  for (let pass = 0; pass < 2; pass++) {
-    for (let y = 0; y < height; y++) blurLine(grey, other, y * width, 1, width);
-    for (let x = 0; x < width; x++) blurLine(other, grey, x, width, height);
+  const narrow = new Float32Array(GRID * height);
+  const line = new Float32Array(width);
+  for (let y = 0; y < height; y++) blurLine(grey, y * width, other, y * width, width);
+  blurDown(other, grey, width, height);
+  for (let y = 0; y < height; y++) {
+    blurLine(grey, y * width, line, 0, width);
+    for (let j = 0; j < GRID; j++) narrow[y * GRID + j] = line[columns[j]];
   }
-  return sample(grey, width, height);
+  const down = new Float32Array(GRID * height);
+  blurDown(narrow, down, GRID, height);
+  return pickRows(down, places(height));
+}
+
+function places(side) {
+  return Int32Array.from({ length: GRID }, (_, i) => Math.floor(((i + 0.5) * side) / GRID));
+}
+
+function pickRows(narrow, rows) {
+  const grid = new Float32Array(GRID * GRID);
+  rows.forEach((y, i) => grid.set(narrow.subarray(y * GRID, (y + 1) * GRID), i * GRID));
+  return grid;
 }
 
 // A running mean along one line; its window shrinks at both ends.
-function blurLine(from, to, start, stride, length) {
+function blurLine(from, start, to, first, length) {
   const full = (length + 127) >> 7;
   const lead = (full + 2) >> 1;
-  let [right, left, out, sum, size] = [start, start, start, 0, 0];
-  for (; size < lead - 1; size++, right += stride) sum = fround(sum + from[right]);
+  let [right, left, out, sum, size] = [start, start, first, 0, 0];
+  for (; size < lead - 1; size++) sum = fround(sum + from[right++]);
   while (size < full) {
-    sum = fround(sum + from[right]);
+    sum = fround(sum + from[right++]);
     size++;
-    to[out] = sum / size;
-    right += stride;
-    out += stride;
+    to[out++] = sum / size;
   }
   for (let rest = length - full; rest > 0; rest--) {
-    sum = fround(fround(sum + from[right]) - from[left]);
-    to[out] = sum / size;
-    left += stride;
-    right += stride;
-    out += stride;
+    sum = fround(fround(sum + from[right++]) - from[left++]);
+    to[out++] = sum / size;
   }
   for (let rest = lead - 1; rest > 0; rest--) {
-    sum = fround(sum - from[left]);
+    sum = fround(sum - from[left++]);
     size--;
-    to[out] = sum / size;
-    left += stride;
-    out += stride;
+    to[out++] = sum / size;
   }
 }
 
-function sample(grey, width, height) {
-  const grid = new Float32Array(GRID * GRID);
-  for (let i = 0; i < GRID; i++) {
-    const row = Math.floor(((i + 0.5) * height) / GRID) * width;
-    for (let j = 0; j < GRID; j++) {
-      grid[i * GRID + j] = grey[row + Math.floor(((j + 0.5) * width) / GRID)];
-    }
+// The same down all columns at once, row by row: memory is read in the order in which it lies.
+function blurDown(from, to, width, length) {
+  const full = (length + 127) >> 7;
+  const lead = (full + 2) >> 1;
+  const sums = new Float32Array(width);
+  for (let y = 0, out = 0; out < length; y++) {
+    if (y < length) addRow(sums, from, y * width);
+    if (y >= full) takeRow(sums, from, (y - full) * width);
+    if (y < lead - 1) continue;
+    const size = Math.min(y + 1, length) - Math.max(0, y - full + 1);
+    for (let x = 0, at = out * width; x < width; x++, at++) to[at] = sums[x] / size;
+    out++;
   }
-  return grid;
+}
+
+function addRow(sums, from, start) {
+  for (let x = 0; x < sums.length; x++) sums[x] += from[start + x];
+}
+
+function takeRow(sums, from, start) {
+  for (let x = 0; x < sums.length; x++) sums[x] -= from[start + x];
 }
 
 function quality(grid) {

@@ -1,0 +1,29 @@
+"""Why a file gives no hashes.
+
+ImageError > NotAnImage, Empty, TooLarge, TooPlain > Framed. None carries anything of the file, nor
+its name.
+"""
+
+
+class ImageError(Exception):
+    """The file gives no hashes."""
+
+
+class NotAnImage(ImageError):
+    """Not readable, or neither a picture in FORMATS nor a video in MP4, MOV or WebM."""
+
+
+class Empty(ImageError):
+    """The file has no bytes."""
+
+
+class TooLarge(ImageError):
+    """More bytes or pixels than are read."""
+
+
+class TooPlain(ImageError):
+    """Too little detail (PDQ quality under 50) or a side under 5 pixels: never matched."""
+
+
+class Framed(TooPlain):
+    """Nearly all of it is an even margin, so its hash would fit other pictures in such a margin."""

@@ -1,0 +1,96 @@
+/*
+ * Which hashes of a picture are registered (docs/hashing.md; the same in bot/hashing/forms.py).
+ * One hash finds a copy that was saved again; a mirrored, much smaller or stored-as-turned one
+ * needs its own.
+ */
+
+import { changed, greyed, inside } from "./mild.js";
+import { pause } from "./pause.js";
+import { hexOf, luma, wavesOf } from "./pdq.js";
+
+const MIN_QUALITY = 50;
+const MOST = 20;
+const MOST_TURNED = 30;
+const FAR = 16; // a changed picture's hash so many bits from all others is registered too
+const LEAST_INSIDE = 0.125; // of a picture's area, without its even margins
+const UPRIGHT = ["", "mirror"];
+const TURNS = ["turn90", "turn180", "turn270"];
+const ALL = [...UPRIGHT, ...TURNS, ...TURNS.map((way) => `${way}-mirror`)];
+const SIZES = ["512", "640", "256"];
+const STORED = {
+  2: "mirror", 3: "turn180", 4: "turn180-mirror", 5: "turn90-mirror",
+  6: "turn270", 7: "turn270-mirror", 8: "turn90",
+}; // how the pixels lie in the file, by its EXIF orientation
+
+/**
+ * The PDQ hashes of a picture's samples, each once; none when it is too plain. `why` says "plain"
+ * or "frame" then. `orientation` is that of its EXIF; `turned` adds all its turned copies.
+ */
+export async function forms(samples, { orientation = 1, turned = false, step = () => {} } = {}) {
+  const found = [];
+  for (const [variant, size, way] of fixed(orientation, turned)) {
+    const { rgba, width, height } = samples[size];
+    const grey = lying(luma(rgba, width * height), width, height, way);
+    const seen = wavesOf(grey.values, grey.width, grey.height);
+    keep(found, variant, hexOf(seen), seen.quality);
+    await pause();
+    step();
+  }
+  if (!found.length) return { found, why: "plain" };
+  const grey = greyed(samples[640]);
+  if (inside(grey) < LEAST_INSIDE) return { found: [], why: "frame" };
+  for (const { values, width, height } of changed(grey)) {
+    keepChanged(found, wavesOf(Float32Array.from(values), width, height), turned ? MOST_TURNED : MOST);
+    await pause();
+    step();
+  }
+  return { found };
+}
+
+function fixed(orientation, turned) {
+  const named = (way) => SIZES.map((size) => [way ? `${size}-${way}` : size, size, way]);
+  if (turned) return ALL.flatMap(named);
+  const stored = STORED[orientation];
+  const asStored = stored ? SIZES.map((size) => [`stored-${size}`, size, stored]) : [];
+  return [...UPRIGHT.flatMap(named), ...asStored];
+}
+
+// The pixels as they lie in a copy that is turned clockwise, then mirrored.
+function lying(values, width, height, way) {
+  if (!way) return { values, width, height };
+  const turn = Number(/^turn(\d+)/.exec(way)?.[1] ?? 0);
+  const [wide, high] = turn % 180 ? [height, width] : [width, height];
+  const [right, down] = { 0: [1, width], 90: [-width, 1], 180: [-1, -width], 270: [width, -1] }[turn];
+  const start = { 0: 0, 90: (height - 1) * width, 180: width * height - 1, 270: width - 1 }[turn];
+  const isMirrored = way.endsWith("mirror");
+  const copy = new Float32Array(values.length);
+  for (let y = 0; y < high; y++) {
+    let from = start + y * down + (isMirrored ? (wide - 1) * right : 0);
+    const stride = isMirrored ? -right : right;
+    for (let x = 0, to = y * wide; x < wide; x++, to++, from += stride) copy[to] = values[from];
+  }
+  return { values: copy, width: wide, height: high };
+}
+
+function keep(found, variant, value, quality) {
+  if (quality < MIN_QUALITY || found.some((one) => one.value === value)) return;
+  found.push({ kind: "pdq", variant, value, quality });
+}
+
+// Registers it, and mirrored, when it is far from all that is registered and there is room.
+function keepChanged(found, seen, most) {
+  if (seen.quality < MIN_QUALITY || found.length + 2 > most) return;
+  if (found.some((one) => distance(one.value, hexOf(seen)) <= FAR)) return;
+  const number = 1 + found.filter((one) => one.variant.startsWith("self-")).length;
+  UPRIGHT.forEach((way, at) => keep(found, `self-${number + at}`, hexOf(seen, way), seen.quality));
+}
+
+/** In how many of 256 bits two hashes differ. */
+export function distance(one, other) {
+  let bits = 0;
+  for (let at = 0; at < one.length; at += 8) {
+    let word = parseInt(one.slice(at, at + 8), 16) ^ parseInt(other.slice(at, at + 8), 16);
+    for (; word; word &= word - 1) bits++;
+  }
+  return bits;
+}
