@@ -18,6 +18,7 @@ from bot.app import Sala, now, open_sala
 from bot.cases.eligibility import List
 from bot.conversation.model import LANGUAGES, Language
 from bot.exchange.partner_name import read_name
+from bot.hashing import comparing
 from bot.hashing.errors import ImageError
 from bot.hashing.image import hash_file
 from bot.hashing.jail import Broken, Jail
@@ -64,29 +65,48 @@ def talk(lang: Language | None) -> None:
 @main.command("hash")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def hash_(paths: tuple[Path, ...], as_json: bool) -> None:
-    """Print what would be registered of pictures or videos. Nothing is kept or sent."""
+@click.option("--turned", is_flag=True, help="A picture's turned copies too.")
+@click.option("--check", is_flag=True, help="Compare with what the server would make of it.")
+def hash_(paths: tuple[Path, ...], as_json: bool, turned: bool, check: bool) -> None:
+    """Print what would be registered of pictures or videos. Nothing is kept or sent.
+
+    Every hash is as the mini-app's page makes it. The server decodes a picture from the chat at a
+    smaller scale: with --check its form of each is compared, and a fixed one more than 10 bits off
+    is a failure.
+    """
     failed = False
     for path in paths:
         try:
-            item = hash_file(path)
+            if check:
+                failed |= not _checked(path, turned)
+            else:
+                _print_hashes(path, turned, as_json)
         except ImageError as error:
             failed = True
             click.echo(f"{path}: {type(error).__name__}", err=True)
-            continue
-        hashes = [
-            {"kind": one.kind, "variant": one.variant, "value": one.value}
-            | ({} if one.quality is None else {"quality": one.quality})
-            for one in item.hashes
-        ]
-        if as_json:
-            click.echo(json.dumps({"file": str(path), "media": item.media, "hashes": hashes}))
-        else:
-            click.echo(str(path))
-            for one in hashes:
-                click.echo("  " + "  ".join(str(value) for value in one.values()))
     if failed:
         sys.exit(1)
+
+
+def _print_hashes(path: Path, turned: bool, as_json: bool) -> None:
+    item = hash_file(path, turned=turned)
+    hashes = [
+        {"kind": one.kind, "variant": one.variant, "value": one.value}
+        | ({} if one.quality is None else {"quality": one.quality})
+        for one in item.hashes
+    ]
+    if as_json:
+        click.echo(json.dumps({"file": str(path), "media": item.media, "hashes": hashes}))
+        return
+    click.echo(str(path))
+    for one in hashes:
+        click.echo("  " + "  ".join(str(value) for value in one.values()))
+
+
+def _checked(path: Path, turned: bool) -> bool:
+    lines, right = comparing.compared(path, turned=turned)
+    click.echo("\n".join((str(path), *(f"  {line}" for line in lines))))
+    return right
 
 
 @main.command()

@@ -120,6 +120,21 @@ def test_what_would_be_registered_is_printed_as_json(sala: Sala, picture: Path) 
     assert all(("quality" in one) == (one["kind"] == "pdq") for one in said["hashes"])
 
 
+def test_turned_copies_are_printed_when_asked_for(sala: Sala, picture: Path) -> None:
+    assert "turn90" in sala("hash", "--turned", str(picture)).stdout
+    assert "turn90" not in sala("hash", str(picture)).stdout
+
+
+def test_the_servers_form_of_a_picture_is_compared_with_the_devices(
+    sala: Sala, picture: Path, tmp_path: Path
+) -> None:
+    done = sala("hash", "--check", str(picture))
+    assert done.exit_code == 0
+    assert "pdq 512  0 bits apart" in done.stdout
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(99))
+    assert "digests alone" in sala("hash", "--check", str(tmp_path / "film.mp4")).stdout
+
+
 def test_hashing_keeps_nothing(sala: Sala, picture: Path, tmp_path: Path) -> None:
     assert str(picture) in sala("hash", str(picture)).stdout
     assert not (tmp_path / "data").exists()

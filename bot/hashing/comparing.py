@@ -1,0 +1,39 @@
+"""Whether the server's form of a picture is near enough to the device's (`sala hash --check`)."""
+
+from pathlib import Path
+from typing import Final
+
+from bot.cases.hashes import Item
+from bot.hashing.image import hash_bytes, hash_file
+from bot.hashing.pdq import distance
+
+NEAR: Final = 10
+"""Bits within which Meta calls two implementations of PDQ the same."""
+
+
+def compared(path: Path, *, turned: bool = False) -> tuple[list[str], bool]:
+    """A line for each of a file's hashes, and whether all fixed ones are near. ImageError."""
+    device = hash_file(path, turned=turned)
+    if device.media == "video":
+        return ["video: digests alone"], True
+    server = hash_bytes(path.read_bytes(), "image", turned=turned, scaled=True)
+    found = {variant: _apart(value, server, variant) for variant, value in _values(device).items()}
+    right = all(
+        bits is not None and bits <= NEAR
+        for variant, bits in found.items()
+        if not variant.startswith("pdq self-")
+    )
+    return [f"{variant}  {_words(bits)}" for variant, bits in found.items()], right
+
+
+def _values(item: Item) -> dict[str, str]:
+    return {f"{one.kind} {one.variant}": one.value for one in item.hashes}
+
+
+def _apart(value: str, server: Item, variant: str) -> int | None:
+    other = _values(server).get(variant)
+    return None if other is None else distance(value, other)
+
+
+def _words(bits: int | None) -> str:
+    return "not made there" if bits is None else f"{bits} bits apart"
