@@ -31,8 +31,11 @@ def _values(item: Item) -> dict[str, str]:
 
 
 def _apart(value: str, server: Item, variant: str) -> int | None:
-    other = _values(server).get(variant)
-    return None if other is None else distance(value, other)
+    """To its namesake; or to any other, since of equal hashes only the first is named."""
+    named, kind = _values(server), variant.partition(" ")[0]
+    others = [named[variant]] if variant in named else []
+    others = others or [one.value for one in server.hashes if one.kind == kind]
+    return min((distance(value, other) for other in others), default=None)
 
 
 def _words(bits: int | None) -> str:

@@ -76,7 +76,10 @@ export class Md5 extends Digest {
   block(view, from) {
     const { state, words } = this;
     for (let i = 0; i < 16; i++) words[i] = view.getInt32(from + i * 4, true);
-    let [a, b, c, d] = state;
+    let a = state[0];
+    let b = state[1];
+    let c = state[2];
+    let d = state[3];
     for (let i = 0; i < 64; i++) {
       const round = i >> 4;
       let mixed = c ^ (b | ~d);
@@ -114,7 +117,14 @@ export class Sha256 extends Digest {
   block(view, from) {
     const { state, words } = this;
     this.spread(view, from);
-    let [a, b, c, d, e, f, g, h] = state;
+    let a = state[0];
+    let b = state[1];
+    let c = state[2];
+    let d = state[3];
+    let e = state[4];
+    let f = state[5];
+    let g = state[6];
+    let h = state[7];
     for (let i = 0; i < 64; i++) {
       const high = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
       const one = (h + high + ((e & f) ^ (~e & g)) + SHA_ADD[i] + words[i]) | 0;
@@ -143,7 +153,8 @@ export class Sha256 extends Digest {
     const { words } = this;
     for (let i = 0; i < 16; i++) words[i] = view.getInt32(from + i * 4);
     for (let i = 16; i < 64; i++) {
-      const [x, y] = [words[i - 15], words[i - 2]];
+      const x = words[i - 15];
+      const y = words[i - 2];
       const low = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
       const high = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
       words[i] = words[i - 16] + low + words[i - 7] + high;

@@ -28,10 +28,10 @@ const STORED = {
  */
 export async function forms(samples, { orientation = 1, turned = false, step = () => {} } = {}) {
   const found = [];
+  const greys = Object.fromEntries(SIZES.map((size) => [size, greyOf(samples[size])]));
   for (const [variant, size, way] of fixed(orientation, turned)) {
-    const { rgba, width, height } = samples[size];
-    const grey = lying(luma(rgba, width * height), width, height, way);
-    const seen = wavesOf(grey.values, grey.width, grey.height);
+    const copy = lying(greys[size], way);
+    const seen = wavesOf(copy.values, copy.width, copy.height);
     keep(found, variant, hexOf(seen), seen.quality);
     await pause();
     step();
@@ -55,9 +55,13 @@ function fixed(orientation, turned) {
   return [...UPRIGHT.flatMap(named), ...asStored];
 }
 
+function greyOf({ rgba, width, height }) {
+  return { values: luma(rgba, width * height), width, height };
+}
+
 // The pixels as they lie in a copy that is turned clockwise, then mirrored.
-function lying(values, width, height, way) {
-  if (!way) return { values, width, height };
+function lying({ values, width, height }, way) {
+  if (!way) return { values: values.slice(), width, height };
   const turn = Number(/^turn(\d+)/.exec(way)?.[1] ?? 0);
   const [wide, high] = turn % 180 ? [height, width] : [width, height];
   const [right, down] = { 0: [1, width], 90: [-width, 1], 180: [-1, -width], 270: [width, -1] }[turn];

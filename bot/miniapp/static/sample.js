@@ -77,10 +77,13 @@ export class Means {
     const { cuts, outer, green } = this;
     let at = start;
     for (let piece = 0; piece < outer.length; piece++) {
-      let [both, middle] = [0, 0];
-      for (const end = start + cuts[piece + 1]; at < end; at++) {
-        both = (both + (words[at] & 0xff00ff)) | 0;
-        middle += (words[at] >> 8) & 255;
+      const end = start + cuts[piece + 1];
+      let both = 0;
+      let middle = 0;
+      for (; at < end; at++) {
+        const word = words[at];
+        both = (both + (word & 0xff00ff)) | 0;
+        middle = (middle + ((word >> 8) & 255)) | 0;
       }
       outer[piece] += both;
       green[piece] += middle;
