@@ -222,7 +222,7 @@ def test_yes_and_no_in_words_answer_a_yes_or_no_question():
     assert talk.said == ["app.open.adults"]
 
 
-@pytest.mark.parametrize("need", sorted(ANSWERS.keys() - {"perpetrator"}))
+@pytest.mark.parametrize("need", sorted(ANSWERS.keys() - {"perpetrator", "adult_image_before_18"}))
 def test_a_question_is_answered_and_the_open_one_asked_again(need):
     talk = opened(OWN).say(need)
     assert f"answer.{ANSWERS[need]}" in talk.said
@@ -291,6 +291,21 @@ def test_who_paid_is_told_to_call_the_bank_after_first_aid():
     assert talk.said == [
         "firstaid.threat.1", "firstaid.money.2", "answer.already_paid", "ask.who"
     ]  # fmt: skip
+
+
+def test_under_18_in_the_picture_is_met_by_its_own_line_not_by_who_may_come():
+    talk = opened(OWN).say("adult_image_before_18", image_age=15)
+    assert talk.said == ["minor.noted", "ask.situation"]
+
+
+def test_a_parent_is_met_before_it_is_known_what_for_and_only_then():
+    assert opened(OWN).say("i_am_a_parent").said == ["answer.trusted_adult", "ask.situation"]
+    assert opened(OWN, MONEY).say("i_am_a_parent").said[0] == "who.guardian.1"
+
+
+def test_fear_of_telling_is_met_before_whom_to_tell():
+    talk = opened(OWN).say("tell_parents_fear", feeling="distress")
+    assert talk.said == ["feeling.distress", "ask.near"]
 
 
 def test_an_adult_in_the_picture_is_never_taken_from_words_alone():

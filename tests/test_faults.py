@@ -29,7 +29,7 @@ HELLO = ("hello", "ask.phone")
 QUESTIONS = {
     "is it free?": "answer.is_it_free",
     "how long does it take?": "answer.how_long",
-    "is it anonymous?": "answer.is_it_anonymous",
+    "is it anonymous?": "answer.private",
 }
 SOON = 1.0
 """Seconds to wait for an answer that never comes."""

@@ -205,8 +205,8 @@ def test_a_crash_around_a_push_loses_nothing_and_repeats_nothing(
 QUESTIONS = {
     "is it free?": "answer.is_it_free",
     "how long does it take?": "answer.how_long",
-    "is it anonymous?": "answer.is_it_anonymous",
-    "do you see my photo?": "answer.do_you_see_my_photo",
+    "is it anonymous?": "answer.private",
+    "is it a video, does that work too?": "answer.video_instead",
 }
 
 

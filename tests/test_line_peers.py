@@ -170,7 +170,7 @@ def test_five_deliveries_out_of_order_lose_nothing_and_repeat_nothing(tmp_path: 
         for event in reversed(events):
             assert await sala.post(event) == 200
         await sala.work()
-        for answer in ("answer.is_it_free", "answer.how_long", "answer.is_it_anonymous"):
+        for answer in ("answer.is_it_free", "answer.how_long", "answer.private"):
             assert sala.once(answer)
 
     play(tmp_path, story)

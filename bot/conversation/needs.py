@@ -49,6 +49,7 @@ ANSWERS: Final[dict[Intent, str]] = {
     "do_you_see_my_photo": "private",
     "how_hashing_works": "private",
     "trusted_adult": "trusted_adult",
+    "i_am_a_parent": "trusted_adult",
     "already_paid": "already_paid",
     "already_sent_more": "already_sent_more",
     "ex_partner": "ex_partner",
@@ -143,8 +144,6 @@ def first_answer(intent: Intent) -> str:
         return PLACES[intent]
     if "situation" in facts:
         return f"firstaid.{HARMS.get(facts['situation'], facts['situation'])}"
-    if facts.get("who") == "guardian":
-        return "who.guardian"
     return f"answer.{ANSWERS.get(intent, intent)}"
 
 

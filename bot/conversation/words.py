@@ -235,7 +235,9 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
     if meaning.named_language:
         return repeat(learned, at)
     if place := next((PLACES[need] for need in needs(meaning) if need in PLACES), None):
-        return enter(learned, place, at)
+        warm = _comfort(learned, meaning) if meaning.feeling == "distress" else ()
+        done = enter(learned, place, at)
+        return Step(done.state, (*warm, *done.effects))
     replies = _answers(learned, meaning)
     if (learned.answers, learned.minor) != (before.answers, before.minor):
         return _go_on(learned, before, replies, at)
@@ -294,9 +296,16 @@ def _answers(
     no way to it is needed."""
     found: dict[str, Intent] = {}
     for need in needs(meaning):
-        if need in ANSWERS and ANSWERS[need] not in but:
+        if need in ANSWERS and ANSWERS[need] not in but and not _said_by_the_flow(state, need):
             found.setdefault(ANSWERS[need], need)
     return tuple(_answer(state, need, led and need in CARDS) for need in [*found.values()][:2])
+
+
+def _said_by_the_flow(state: State, need: Intent) -> bool:
+    """An age under 18 is met by its own line, a parent by the steps once it is known what for."""
+    if ANSWERS[need] == "am_i_eligible":
+        return state.minor
+    return need == "i_am_a_parent" and state.answer("situation") is not None
 
 
 def _answer(state: State, need: Intent, led: bool) -> Send:

@@ -28,7 +28,7 @@ SURE: Final = 0.9
 SOFT: Final[dict[Alarm, float]] = {
     "self_harm": 0.17,
     "immediate_danger": 0.22,
-    "abuser_present": 0.2,
+    "abuser_present": 0.3,
 }
 """How much an alarm must sound to be asked about. Measured on voices that were held out."""
 FAINT: Final = 0.001
@@ -50,6 +50,7 @@ LOUDER: Final = 0.7
 """…and must be so loud; words of plain fear louder still, and a single word the most."""
 _NOT_FELT: Final = frozenset[Intent]({
     "withdraw_case", "delete_my_data", "off_topic", "greeting", "thanks", "goodbye", "what_is_this",
+    "legal_rights",
 })  # fmt: skip
 CHILD: Final = 13
 """Below this age of the writer the words become simpler (C10)."""
@@ -78,7 +79,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     said, spoken, wish = ages(message, year), language(cleaned, message, hint), command(message)
     judged = _judged(message, spoken or hint or "en") if _says_more(message, said, wish) else None
     felt = feeling(message)
-    danger = _danger(signs(message), judged, _careful(message, felt))
+    danger = _danger(signs(message), judged, _careful(message, felt, said))
     guessed = _shown(judged.intents, said) if judged else ()
     guessed = _felt(guessed) if felt else guessed
     if rues(message):
@@ -118,10 +119,11 @@ def _judged(message: Forms, spoken: Language) -> Judgement:
     return judge(readings(message, spoken), encoder())
 
 
-def _careful(message: Forms, felt: object) -> float:
-    """How loud a learned sign must be at least: plain fear is met as such, and a word or two say
-    little by themselves."""
-    if " " not in message.plain and not message.thai:
+def _careful(message: Forms, felt: object, said: Ages) -> float:
+    """How loud a learned sign must be at least: plain fear is met as such, an age is an age, and a
+    word or two say little by themselves."""
+    alone = " " not in message.plain and not message.thai
+    if alone or any((said.own, said.their, said.image)):
         return LOUDER
     short = len(message.plain) <= SHORT
     return LOUD if felt else (CLEAR if short else 0.0)

@@ -108,7 +108,7 @@ def test_one_person_is_helped_from_the_first_words_to_the_update(
     visitor.say(FIRST_WORDS[language])
     for step in STEPS[:1]:
         visitor.press(step)
-    visitor.sees(visitor.text("firstaid.money.1")[:60])
+    visitor.sees(visitor.text("firstaid.threat.1")[:60])
     shot(visitor.page, f"chat-{language}")
     for step in STEPS[1:]:
         visitor.press(step)

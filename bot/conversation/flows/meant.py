@@ -16,7 +16,7 @@ def _nodes() -> list[Node]:
             continue
         slots = dict(FACTS.get(need, ()))
         if need in FACTS:
-            leads = {"situation": "firstaid.kind", "who": RESUME}
+            leads = {"situation": "firstaid.kind"}
             then = next((place for slot, place in leads.items() if slot in slots), f"say.{need}")
             nodes.append(do(f"meant.{need}", f"fact.{need}", then=then))
             if then != f"say.{need}":
