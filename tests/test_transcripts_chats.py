@@ -18,7 +18,8 @@ from starlette.applications import Starlette
 
 from bot.channels.terminal import files_in
 from bot.conversation.model import LANGUAGES, Language
-from bot.hashing.image import ImageError, hash_file
+from bot.hashing.errors import ImageError
+from bot.hashing.image import hash_file
 from bot.miniapp.routes import MiniApp, routes
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
