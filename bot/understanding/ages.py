@@ -70,12 +70,15 @@ def asked_age(message: Forms) -> int | None:
 
 def _read(text: str, script: Script, year: int | None, found: dict[Whose, int]) -> None:
     """Adds what `text` says; what one rule has read is cut out for the next."""
+    schooled: dict[Whose, int] = {}
     text = _births(text, script, year, found)
     text = _sections(_FIRST, text, script, found)
+    text = _schools(text, script, schooled)
     for pattern in _NEVER[script]:
         text = pattern.sub(" , ", text)
-    text = _schools(text, script, found)
     _sections(_ORDER, text, script, found)
+    for whose, age in schooled.items():
+        found.setdefault(whose, age)
 
 
 def _sections(order: Order, text: str, script: Script, found: dict[Whose, int]) -> str:
@@ -137,13 +140,15 @@ def _school_age(school: _School, match: re.Match[str]) -> int | None:
 
 def _school_whose(text: str, match: re.Match[str], script: Script) -> Whose | None:
     before = text[max(0, match.start() - 40) : match.start()]
-    if _PAST[script].search(before[-18:]):
+    if _WHO["past"][script].search(before[-18:]):
         return "image"
-    if _KIN[script].search(before):
-        return "their"
-    if _NOT_OWN[script].search(text):
-        return None
-    return "own" if _SELF[script].search(before) or not before.strip(" ,") else None
+    if _WHO["class"][script].search(before + match[0] + text[match.end() :][:30]):
+        return "own"
+    if _WHO["not_own"][script].search(text):
+        return "their" if _WHO["pupil"][script].search(text) else None
+    if named := [*_WHO["subject"][script].finditer(before)]:
+        return "own" if named[-1]["self"] else "their"
+    return "own" if _WHO["self"][script].search(before) or not before.strip(" ,") else None
 
 
 def _kin_before(text: str, match: re.Match[str], script: Script) -> bool:
@@ -163,17 +168,27 @@ def _in_range(age: int) -> int | None:
 
 def _punctuated(plain: str) -> str:
     """Latin letters, digits and what money and hours are written with; other marks are a comma."""
-    text = re.sub(r"[^a-z0-9$€£฿%:./\s-]+", " , ", plain[:READ])
+    text = re.sub(r"(?<=[a-z0-9])-(?=[a-z])", " ", plain[:READ])
+    text = re.sub(r"[^a-z0-9$€£฿%:./\s-]+", " , ", text)
     text = re.sub(r"(?<!\d)[.:/-]|[.:/-](?!\d)", " , ", text)
-    return re.sub(r"\s+", " ", text) if re.search("[a-z]", text) else ""
+    text = re.sub(r"\s+", " ", text)
+    for typed, meant in _TYPOS:
+        text = typed.sub(meant, text)
+    return text if re.search("[a-z]", text) else ""
+
+
+def _whole(word: str) -> str:
+    """Thai has no spaces: five begins "forbid" and "fifty", nine begins "chair"."""
+    return f"{word}(?!{_GOES_ON[word]})" if word in _GOES_ON else word
 
 
 def _spelt(source: str, script: Script) -> str:
-    """A pattern with N, G, Y and KIN filled in."""
+    """A pattern with N, M, G, Y and KIN filled in."""
     words = sorted(_NUMBERS, key=len, reverse=True)
-    spelt = "|".join(_NOT_BEGUN.get(word, word) for word in words)
-    grades = "|".join(sorted(_ORDINALS, key=len, reverse=True))
+    spelt = "|".join(_whole(word) for word in words)
+    grades = "|".join(_whole(word) for word in sorted(_ORDINALS, key=len, reverse=True))
     source = source.replace("KIN", _TABLE["who"][script])
+    source = source.replace("M", rf"(?:(?<!\d)\d{{1,2}}(?!\d)|{spelt})")
     source = source.replace("N", rf"(?P<n>(?<!\d)\d{{1,2}}(?!\d)|{spelt})")
     source = source.replace("G", rf"(?P<g>(?<!\d)\d{{1,2}}|{grades})")
     return source.replace("Y", r"(?P<y>(?:19|20)\d\d|25\d\d|(?<=ปี)[3-6]\d)(?!\d)")
@@ -200,8 +215,10 @@ _TABLE: Final = table("ages")
 _NUMBERS: Final[dict[str, int]] = {
     word: value for words in _TABLE["numbers"].values() for word, value in words.items()
 }
-_NOT_BEGUN: Final = {"ห้า": "ห้า(?!ม)", "เก้า": "เก้า(?!อี้)", "สิบห้า": "สิบห้า(?!ม)"}
-"""Thai has no spaces: five begins "forbid", nine begins "chair"."""
+_GOES_ON: Final = {
+    **dict.fromkeys(("สี่", "หก", "เจ็ด", "แปด"), "สิบ"),
+    **{"ห้า": "ม|สิบ", "เก้า": "อี้|สิบ", "สิบห้า": "ม"},
+}
 _ORDINALS: Final[dict[str, int]] = _TABLE["ordinals"]
 _SCRIPTS: Final[tuple[Script, Script]] = ("latin", "thai")
 _FIRST: Final[Order] = (("below_image", "image"), ("below_their", "their"), ("below", "own"))
@@ -226,18 +243,20 @@ _NEVER: Final = {script: _compiled("never", script) for script in _SCRIPTS}
 _BIRTH: Final = {script: _compiled("birth", script) for script in _SCRIPTS}
 _SCHOOLS: Final = {script: _school_rows(script) for script in _SCRIPTS}
 _KIN: Final = {script: re.compile(_TABLE["who"][script]) for script in _SCRIPTS}
-_PAST: Final = {script: re.compile(_TABLE["who"][f"past_{script}"]) for script in _SCRIPTS}
-_NOT_OWN: Final = {script: re.compile(_TABLE["who"][f"not_own_{script}"]) for script in _SCRIPTS}
-_SELF: Final = {
-    "latin": re.compile(r"\b(i|im|my|me|in|estoy|voy|curso|estudio|soy|yo)\b"),
-    "thai": re.compile("หนู|ผม|ฉัน|เรา|เรียน|อยู่|ชั้น"),
+_WHO: Final = {
+    name: {
+        script: re.compile(_spelt(_TABLE["who"][f"{name}_{script}"], script)) for script in _SCRIPTS
+    }
+    for name in ("past", "class", "not_own", "pupil", "subject", "self")
 }
+"""Before a school year: when it was, and whose it is."""
+_TYPOS: Final = tuple((re.compile(typed), meant) for typed, meant in _TABLE["typos"].items())
 _BARE: Final = re.compile(r"\s*(\d{1,2})\s*[.!]?\s*")
 _ASKED: Final = {name: re.compile(source) for name, source in _TABLE["asked"].items()}
 _ANY: Final = re.compile(
     r"(?<!\d)\d{1,2}(?!\d)|"
     + "|".join(
-        rf"\b{word}\b" if word.isascii() else _NOT_BEGUN.get(word, word)
+        rf"\b{word}\b" if word.isascii() else _whole(word)
         for word in sorted(_NUMBERS, key=len, reverse=True)
     )
 )
