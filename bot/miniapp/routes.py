@@ -26,6 +26,8 @@ from bot.store import Registry, StoreError, TicketRefused, TooManyImages
 from bot.text import Texts
 
 STATIC: Final = Path(__file__).resolve().parent / "static"
+FILES: Final = ("box.html", "app.js", "style.css")
+"""What the page consists of besides itself; it shows their SHA-256."""
 MAX_TICKET: Final = 200
 
 
@@ -175,6 +177,7 @@ def _render(app: MiniApp) -> str:
         "exit": html.escape(app.exit_url),
         "script": _integrity("app.js"),
         "style": _integrity("style.css"),
+        "files": "".join(f"<li>{name} {_digest(name).hex()}</li>" for name in FILES),
     } | {f"noscript_{code}": html.escape(words[code]["noscript"]) for code in LANGUAGES}
     for name, value in filled.items():
         page = page.replace("{{" + name + "}}", value)
@@ -182,5 +185,8 @@ def _render(app: MiniApp) -> str:
 
 
 def _integrity(name: str) -> str:
-    digest = hashlib.sha256((STATIC / name).read_bytes()).digest()
-    return f"sha256-{b64encode(digest).decode()}"
+    return f"sha256-{b64encode(_digest(name)).decode()}"
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256((STATIC / name).read_bytes()).digest()

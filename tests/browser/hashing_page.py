@@ -124,6 +124,8 @@ class Visit:
     page: Page
     asked: list[str]
     complaints: list[str]
+    posted: list[str] = field(default_factory=list)
+    """The bodies of all requests that had one."""
 
     @property
     def box(self) -> Any:
@@ -141,6 +143,7 @@ def come(context: BrowserContext, url: str) -> Visit:
     page = context.new_page()
     here = Visit(page, [], [])
     page.on("request", lambda sent: here.asked.append(f"{sent.method} {sent.url}"))
+    page.on("request", lambda sent: here.posted.append(sent.post_data) if sent.post_data else None)
     page.on("console", lambda said: here.complaints.append(said.text))
     page.on("pageerror", lambda wrong: here.complaints.append(str(wrong)))
     page.goto(url)

@@ -1,5 +1,7 @@
 """The page in a real browser: the codes are those of Python, and only codes leave it."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -48,6 +50,12 @@ def visit(browser: Browser) -> Iterator[Any]:
         context.close()
 
 
+def in_a_margin() -> bytes:
+    paper = Image.new("RGB", (900, 1600), "white")
+    paper.paste(photo(260, 300, 33), (300, 500))
+    return encoded(paper, "PNG")
+
+
 def bits_apart(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
 
@@ -59,6 +67,20 @@ def assert_same(ours: Item, theirs: Item, most: int) -> None:
     for key, hash in wanted.items():
         allowed = most if hash.kind == "pdq" else 0
         assert bits_apart(found[key].value, hash.value) <= allowed, key
+
+
+def assert_only_codes(posted: list[str], item: Item) -> None:
+    """One body, and nothing in it but the ticket and an item's hashes, to the byte."""
+    (body,) = posted
+    hashes = [
+        {"kind": one.kind, "variant": one.variant, "value": one.value}
+        | ({} if one.quality is None else {"quality": one.quality})
+        for one in item.hashes
+    ]
+    items = [{"media": item.media, "hashes": hashes}]
+    ticket = json.loads(body)["ticket"]
+    assert re.fullmatch("en-[0-9]{30}", ticket)
+    assert body == json.dumps({"ticket": ticket, "items": items}, separators=(",", ":"))
 
 
 def test_twelve_megapixels_become_pythons_codes_and_nothing_else_is_sent(
@@ -79,6 +101,7 @@ def test_twelve_megapixels_become_pythons_codes_and_nothing_else_is_sent(
         [f"GET {site.url}/{name}" for name in files] + [f"POST {site.url}/app/hashes"]
     )
     assert here.complaints == []
+    assert_only_codes(here.posted, site.kept.came[-1])
     kept = "[localStorage.length, sessionStorage.length, document.cookie.length]"
     assert here.page.evaluate(kept) == [0, 0, 0]
 
@@ -124,8 +147,9 @@ def test_a_video_is_known_by_its_file_alone(site: Site, visit: Any) -> None:
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 500, "cannot open this kind"),
         (encoded(Image.new("RGB", (1, 1), "red"), "PNG"), "too small or too plain"),
         (encoded(Image.new("RGB", (900, 900), "red"), "PNG"), "too small or too plain"),
+        (in_a_margin(), "empty margin"),
     ],
-    ids=["empty", "text", "torn", "heic", "one-pixel", "flat"],
+    ids=["empty", "text", "torn", "heic", "one-pixel", "flat", "margin"],
 )
 def test_what_gives_no_codes_is_said_and_not_added(
     site: Site, visit: Any, content: bytes, words: str
@@ -274,6 +298,27 @@ def test_a_page_that_is_hidden_is_covered_and_comes_back_as_it_was(site: Site, v
     expect(here.page.locator("main")).to_be_hidden()
     here.page.evaluate(turn, "visible")
     expect(here.box.locator("li")).to_be_visible()
+
+
+def test_the_page_shows_what_its_files_are(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.page.click("summary")
+    for name in ("box.html", "app.js", "style.css"):
+        served = here.page.request.get(f"{site.url}/app/{name}").body()
+        line = here.page.locator("#files li", has_text=name)
+        expect(line).to_have_text(f"{name} {hashlib.sha256(served).hexdigest()}")
+    assert here.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_turned_copies_are_added_when_asked_for(site: Site, visit: Any) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.box.locator("#turned").check()
+    picture = encoded(photo(1300, 900, 24))
+    here.choose(picture)
+    here.page.click("#send")
+    expect(here.page.locator("#done")).to_be_visible()
+    assert_same(site.kept.came[-1], hash_bytes(picture, "image", turned=True), 0)
+    assert any("turn180" in one.variant for one in site.kept.came[-1].hashes)
 
 
 HOSTILE = [
