@@ -12,7 +12,7 @@ import numpy as np
 from bot.cases.hashes import MIN_QUALITY, Hash
 from bot.hashing.errors import Framed, TooPlain
 from bot.hashing.mild import changed, greyed, inside
-from bot.hashing.pdq import MIN_SIDE, WAYS, Floats, Waves, Way, distance, luma, waves
+from bot.hashing.pdq import MIN_SIDE, WAYS, Floats, Waves, Way, distance, luma, waves, waves_of
 from bot.hashing.sample import SIZES, Rgb, Size, sample
 
 MOST: Final = 20
@@ -47,19 +47,33 @@ def forms(rgb: Rgb, orientation: int = 1, *, turned: bool = False) -> tuple[Hash
     grey = greyed(samples["640"])
     if inside(grey) < LEAST_INSIDE:
         raise Framed
-    for seen in map(waves, (one.astype(np.float32) for one in changed(grey))):
+    coarse, *alike, cut = (one.astype(np.float32) for one in changed(grey))
+    for seen in (waves(coarse), *waves_of(alike), waves(cut)):
         _add_changed(found, seen, MOST_TURNED if turned else MOST)
     return tuple(found.values())
 
 
 def _fixed(samples: Samples, orientation: int, turned: bool) -> Iterator[tuple[str, Waves]]:
-    greys = {size: luma(pixels) for size, pixels in samples.items()}
-    for way in WAYS if turned else WAYS[:2]:
-        for size, grey in greys.items():
-            yield f"{size}-{way}" if way else size, waves(lying(grey, way))
+    ways = WAYS if turned else WAYS[:2]
+    seen = {size: _seen(luma(pixels), ways) for size, pixels in samples.items()}
+    for way in ways:
+        for size in samples:
+            yield f"{size}-{way}" if way else size, seen[size][way]
     if not turned and (stored := STORED.get(orientation)):
-        for size, grey in greys.items():
-            yield f"stored-{size}", waves(lying(grey, stored))
+        for size, pixels in samples.items():
+            known = seen[size].get(stored)
+            yield f"stored-{size}", known or waves(lying(luma(pixels), stored))
+
+
+def _seen(grey: Floats, ways: tuple[Way, ...]) -> dict[Way, Waves]:
+    """What PDQ sees in the copies that lie these ways; those of one shape in one go."""
+    copies = {way: lying(grey, way) for way in ways}
+    shapes = {copy.shape for copy in copies.values()}
+    seen: dict[Way, Waves] = {}
+    for shape in shapes:
+        alike = [way for way, copy in copies.items() if copy.shape == shape]
+        seen |= zip(alike, waves_of([copies[way] for way in alike]), strict=True)
+    return seen
 
 
 def lying(grey: Floats, way: Way) -> Floats:

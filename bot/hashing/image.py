@@ -82,8 +82,9 @@ def _opened(data: bytes, scaled: bool) -> tuple[Image.Image, int]:
                 if scaled and is_jpeg:
                     picture.draft(None, (LEAST_SCALED, LEAST_SCALED))
                 orientation = picture.getexif().get(ORIENTATION) if is_jpeg else 1
-                upright = _on_white(ImageOps.exif_transpose(picture))
-                return upright, orientation if type(orientation) is int else 1
+                ImageOps.exif_transpose(picture, in_place=True)
+                picture.load()
+                return _on_white(picture), orientation if type(orientation) is int else 1
         except (Image.DecompressionBombWarning, Image.DecompressionBombError, MemoryError):
             raise TooLarge from None
         except Exception:  # a decoder given a broken file raises nearly anything
@@ -102,7 +103,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if not picture.has_transparency_data:
-        return picture.convert("RGB")
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     paper = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(paper, picture.convert("RGBA")).convert("RGB")
 

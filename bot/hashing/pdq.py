@@ -4,6 +4,7 @@ Exists because the reference has no wheel. The order of every float32 operation 
 sums run row by row, so that what is vectorised is only what is independent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -72,10 +73,14 @@ def pdq(rgb: Rgb) -> Pdq:
 
 def waves(grey: Floats) -> Waves:
     """What PDQ sees in an array of luma (height, width)."""
-    if min(grey.shape) < MIN_SIDE:
-        return Waves(np.zeros((LOW, LOW), np.float32), 0)
-    grid = _grid(grey)
-    return Waves(_dct(grid), _quality(grid))
+    return waves_of([grey])[0]
+
+
+def waves_of(greys: Sequence[Floats]) -> list[Waves]:
+    """The same for several arrays of one shape at once, which costs little more than for one."""
+    if min(greys[0].shape) < MIN_SIDE:
+        return [Waves(np.zeros((LOW, LOW), np.float32), 0)] * len(greys)
+    return [Waves(_dct(grid), _quality(grid)) for grid in _grids(np.stack(greys))]
 
 
 def distance(one: str, other: str) -> int:
@@ -90,17 +95,18 @@ def luma(rgb: Rgb) -> Floats:
     return grey
 
 
-def _grid(grey: Floats) -> Floats:
-    """The 64x64 map: two passes of the box filter along both sides, then every n-th pixel."""
-    rows, columns = grey.shape
+def _grids(greys: Floats) -> Floats:
+    """Their 64x64 maps: two passes of the box filter along both sides, then every n-th pixel."""
+    _, rows, columns = greys.shape
     if (rows, columns) == (GRID, GRID):
-        return grey
-    across = np.ascontiguousarray(grey.T)
+        return greys
+    across = np.ascontiguousarray(greys.transpose(2, 0, 1))
     for _ in range(PASSES):
-        down = np.ascontiguousarray(_box(across).T)
-        across = np.ascontiguousarray(_box(down).T)
+        down = np.ascontiguousarray(_box(across).transpose(2, 1, 0))
+        across = np.ascontiguousarray(_box(down).transpose(2, 1, 0))
     steps = 2 * np.arange(GRID) + 1
-    return across.T[np.ix_(steps * rows // (2 * GRID), steps * columns // (2 * GRID))]
+    picked = across[steps * columns // (2 * GRID)][:, :, steps * rows // (2 * GRID)]
+    return np.ascontiguousarray(picked.transpose(1, 2, 0))
 
 
 def _box(lines: Floats) -> Floats:
@@ -109,8 +115,8 @@ def _box(lines: Floats) -> Floats:
     window = -(-length // (2 * GRID))
     ahead = (window + 2) // 2 - 1
     behind = window - ahead
-    total = np.zeros(lines.shape[1], np.float32)
-    means = np.empty_like(lines)
+    total = np.zeros(lines.shape[1:], np.float32)
+    sums = np.empty_like(lines)
     for line in lines[:ahead]:
         total += line
     for at in range(length):
@@ -118,9 +124,11 @@ def _box(lines: Floats) -> Floats:
             total += lines[at + ahead]
         if at >= behind:
             total -= lines[at - behind]
-        inside = min(at + ahead, length - 1) - max(at - behind, -1)
-        np.divide(total, np.float32(inside), out=means[at])
-    return means
+        sums[at] = total
+    places = np.arange(length)
+    inside = np.minimum(places + ahead, length - 1) - np.maximum(places - behind, -1)
+    sums /= inside.astype(np.float32)[:, None, None]
+    return sums
 
 
 def _quality(grid: Floats) -> int:

@@ -4,7 +4,7 @@
 thumbnails are hashed from (docs/hashing.md). None keeps the aspect.
 """
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 Size = Literal["512", "640", "256"]
 Rgb = NDArray[np.uint8]
 Places = NDArray[np.intp]
-Sums = NDArray[np.uint32]
+Sums = NDArray[np.unsignedinteger[Any]]
 
+FIT: Final = 257
+"""So many bytes have a sum of at most 16 bits."""
 SIZES: Final[tuple[Size, ...]] = ("512", "640", "256")
 
 
@@ -50,7 +52,8 @@ def boxed(rgb: Rgb, side: int) -> Rgb:
 def _summed(lines: NDArray[np.uint8] | Sums, starts: Places) -> Sums:
     """The sums of each cell's lines; far quicker here than `np.add.reduceat`."""
     lengths = np.diff(starts, append=len(lines))
-    total = lines[starts].astype(np.uint32)
+    is_small = lines.dtype == np.uint8 and lengths.max() <= FIT
+    total: Sums = lines[starts].astype(np.uint16 if is_small else np.uint32)
     for step in range(1, lengths.max()):
         longer = np.flatnonzero(lengths > step)
         if len(longer) == len(starts):
