@@ -136,7 +136,7 @@ def test_after_first_aid_short_answers_stand_two_in_a_row_and_nothing_covers_wha
     with phone(browser, language) as context:
         page = opened(context, echo)
         page.emulate_media(reduced_motion="reduce")
-        aid = (say(f"firstaid.money.{n}", language) for n in (1, 2))
+        aid = (say(id, language) for id in ("firstaid.threat.1", "firstaid.money.2"))
         echo.push(*(news(text, id=f"a{n}", language=language) for n, text in enumerate(aid)))
         echo.push(news(say("ask.who", language), choices=(*whos, "A", "B"), language=language))
         shot(page, f"chat-aid-{language}")
