@@ -308,6 +308,29 @@ def test_fear_of_telling_is_met_before_whom_to_tell():
     assert talk.said == ["feeling.distress", "ask.near"]
 
 
+def test_what_was_offered_once_offers_no_way_out_of_itself_and_full_rows_stay_full():
+    sure = replace(UNSURE, intent="is_it_free", confidence=0.9)
+    countries = opened(OWN).say(alarm=AlarmSign("immediate_danger", "hard"))
+    assert "ask.country" in countries.said
+    assert countries.hear(sure).sends[-1].buttons
+    again = (
+        opened(OWN, "ask.who=guardian")
+        .hear(UNSURE)
+        .hear(Meaning(intent="i_am_a_parent", confidence=0.9))
+    )
+    assert again.sends[-1].buttons
+
+
+def test_keys_beside_a_question_are_checked_and_nothing_is_said_yet():
+    talk = opened(OWN).say("is_it_free", case=CaseKeys(NUMBER, "123456"))
+    assert talk.effects == (CheckCase("status", NUMBER, "123456"),)
+
+
+def test_a_guess_does_not_overwrite_what_was_answered():
+    talk = opened(OWN, MONEY).hear(Meaning(intent="threat_images", confidence=0.4))
+    assert talk.press("ask.meant=threat_images").state.answer("situation") == "money"
+
+
 def test_an_adult_in_the_picture_is_never_taken_from_words_alone():
     assert opened(OWN).say("adult_image_of_adult").state.answer("age") is None
 
