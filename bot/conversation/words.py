@@ -82,7 +82,7 @@ def said(state: State, event: Said) -> Step:
     if meaning.alarm and (soft := _soft(state, meaning, event.at)):
         return soft
     done = _greet(state, event) if state.node == START else _flow(before, state, event)
-    return _or_else(before, _beside(before, done, meaning), event)
+    return _or_else(_beside(before, done, meaning), event)
 
 
 def _hear_language(state: State, meaning: Meaning) -> State:
@@ -330,7 +330,7 @@ def _missed(state: State, meaning: Meaning, at: datetime) -> Step:
     return repeat(state, at, send(state, Line("not_understood.again"), (_PEOPLE,)))
 
 
-def _or_else(before: State, done: Step, event: Said) -> Step:
+def _or_else(done: Step, event: Said) -> Step:
     """What was answered straight away can be told to be not what was meant."""
     heard = needs(event.meaning)
     if event.picked or event.meaning.command or not heard or heard[0] in GREETINGS:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from bot.understanding.encoder import Encode, Vector
 from bot.understanding.grams import counted
 
 Floats = NDArray[np.float32]
-Kind = Literal["intent", "alarm", "language"]
 CHUNK: Final = 300
 """Characters that the encoder reads at once; its cost grows faster than the length."""
 CHUNKS: Final = 4
