@@ -240,8 +240,29 @@ def test_a_held_effect_holds_back_the_later_ones_until_a_new_event(tmp_path: Pat
         assert await due_ids(store) == []
         assert not await store.receive(event("1"))
         assert await due_ids(store) == []
-        assert await store.receive(event("2"))
+        await answered(store, "2")
         assert await due_ids(store) == ["held", "c"]
+
+    play(tmp_path, story)
+
+
+def test_what_is_released_goes_with_the_answer_to_what_released_it(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        await answered(store, "1", effect("held", None))
+        await store.receive(event("2"))
+        assert await due_ids(store) == [], "its turn may hush it"
+        await store.commit(await the_claim(store), Turn(b"s", (effect("answer"),)))
+        assert await due_ids(store) == ["held", "answer"]
+
+    play(tmp_path, story)
+
+
+def test_an_event_that_always_fails_keeps_nothing_back(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        await answered(store, "1", effect("held", None))
+        await store.receive(event("2"))
+        await store.park(await the_claim(store))
+        assert await due_ids(store) == ["held"]
 
     play(tmp_path, story)
 
@@ -273,7 +294,7 @@ def test_an_effect_held_after_failing_is_released_by_a_new_event(tmp_path: Path)
         await answered(store, "1", effect("a"))
         await store.retry(ANN, [EffectId("a")], None)
         assert await due_ids(store, NOW + timedelta(days=9)) == []
-        await store.receive(event("2"))
+        await answered(store, "2")
         assert await due_ids(store) == ["a"]
 
     play(tmp_path, story)
@@ -339,7 +360,7 @@ def test_messages_tried_together_come_back_with_their_way(tmp_path: Path) -> Non
         (bundle,) = await store.due(DOORS, NOW, 10)
         assert [one.way for one in bundle.effects] == [b"by token", b"by token", None]
         await store.retry(ANN, [EffectId("a"), EffectId("b")], None)
-        assert await store.receive(event("3"))
+        await answered(store, "3")
         (bundle,) = await store.due(DOORS, NOW, 10)
         assert [one.way for one in bundle.effects] == [None, None, None]
 

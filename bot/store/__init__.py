@@ -158,7 +158,8 @@ class Store(Protocol):
         """Effects to carry out now: at most `limit` conversations, in order within each.
 
         A message that is not due (held, or waiting for its retry) holds back the later ones of
-        its conversation.
+        its conversation. A conversation whose event waits for its turn is left out until then: the
+        turn may hush what was to be said, and what was held goes with its answer.
         """
         ...
 

@@ -50,7 +50,7 @@ _WAITS = """select waits, id from conversation
 _RINGS = """select rings_at, id from conversation
   where channel = ? and rings_at <= ? order by rings_at"""
 _SENDS = """select send_at, id from conversation
-  where channel = ? and send_at <= ? order by send_at"""
+  where channel = ? and send_at <= ? and waits is null order by send_at"""
 _STATE = "select channel, version, state, rings_at from conversation where id = ?"
 _WAITING = """select seq, event, body from inbox
   where conversation = ? and parked = 0 order by seq limit 100"""
@@ -243,7 +243,9 @@ class Turns(Part):
         await self._engine.write(job)
 
     async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
-        """Effects to carry out now, what is done first; a message not due ends its bundle."""
+        """Effects to carry out now, what is done first; a message not due ends its bundle.
+
+        A conversation with an event waiting comes after its turn."""
         at = micros(now)
 
         def job(db: Connection) -> list[Bundle]:
