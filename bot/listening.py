@@ -7,7 +7,7 @@ from typing import Final
 
 from bot.cases.number import find_pin
 from bot.conversation.flows import TABLE
-from bot.conversation.model import CaseKeys, Meaning, Said, State, Typed
+from bot.conversation.model import CaseKeys, Meaning, NodeId, Said, State, Typed
 from bot.conversation.needs import FACTS, needs
 from bot.conversation.table import Ask
 from bot.conversation.walk import buttons
@@ -29,6 +29,8 @@ _BRIEF: Final = 40
 _TEEN: Final = range(13, ADULT)
 _SHORT: Final = 4
 """Words of a country's name, at most."""
+_MEANT: Final = NodeId("ask.meant")
+_NOT_MEANT: Final = "ask.meant.no"
 _SITUATIONS: Final = frozenset(
     need for need, facts in FACTS.items() if any(slot == "situation" for slot, _ in facts)
 )
@@ -45,10 +47,13 @@ def hear(state: State, typed: Typed, texts: Texts) -> Said:
     if words.isdecimal() and len(words) <= 2:
         return _number(state, node, typed, int(words), meaning)
     meaning = _in_question(node, meaning, words)
-    labels = {one.value: texts.say(one.label, state.speaks) for one in buttons(state, node)}
-    value = _meant(node, meaning, words, labels)
+    labels = _labels(state, node, texts)
+    value, of = _meant(node, meaning, words, labels), None
+    if value is None and (behind := _behind(state, node, words, texts)):
+        node, value = behind
+        labels, of = _labels(state, node, texts), node.id
     meaning = _answered(node, meaning, words, labels.get(value or ""))
-    return Said(typed.at, _only_an_answer(meaning, words) if value else meaning, value)
+    return Said(typed.at, _only_an_answer(meaning, words) if value else meaning, value, of)
 
 
 def named(words: str, labels: dict[str, str], *, exact: bool = False) -> str | None:
@@ -66,6 +71,24 @@ def named(words: str, labels: dict[str, str], *, exact: bool = False) -> str | N
         if found:
             return found[0] if len(found) == 1 else None
     return None
+
+
+def _labels(state: State, node: Ask, texts: Texts) -> dict[str, str]:
+    """What stands on the buttons of a question."""
+    return {one.value: texts.say(one.label, state.speaks) for one in buttons(state, node)}
+
+
+def _behind(state: State, node: Ask, words: str, texts: Texts) -> tuple[Ask, str] | None:
+    """The question behind an aside, whose buttons are still on the screen, and the choice of it
+    that the words name; or "not what I meant", which stands under any question."""
+    meant = TABLE[_MEANT]
+    if isinstance(meant, Ask) and _plain(words) == _plain(texts.say(_NOT_MEANT, state.speaks)):
+        return meant, "no" if state.maybe else "else"
+    behind = TABLE.get(state.resume) if state.resume and node.aside else None
+    if not isinstance(behind, Ask):
+        return None
+    value = named(words, _labels(state, behind, texts), exact=True) or picked(behind.id, words)
+    return (behind, value) if value and behind.option(value) else None
 
 
 def _meant(node: Ask, meaning: Meaning, words: str, labels: dict[str, str]) -> str | None:

@@ -198,7 +198,7 @@ def test_c3_danger_is_answered_before_anything_else():
 
 def test_an_answer_given_out_of_order_is_used_not_asked_again():
     talk = Talk().say("threat_money", also=("i_am_a_parent",), their_age=11)
-    assert talk.said == ["hello", "ack", "ask.phone"]
+    assert talk.said == ["hello", "ack.helper", "ask.phone"]
     talk.press(OWN)
     assert talk.said == ["who.guardian.1", "who.guardian.2", "ask.image.guardian"]
 
@@ -363,8 +363,8 @@ def test_a_perpetrator_is_answered_only_when_it_is_certain():
     assert opened().say("perpetrator", 0.9).said == ["answer.perpetrator", "ask.phone"]
 
 
-def test_a_greeting_in_the_middle_only_repeats_the_question():
-    assert opened(OWN).say("greeting").said == ["ask.situation"]
+def test_a_greeting_in_the_middle_hears_that_someone_is_here_and_the_question():
+    assert opened(OWN).say("greeting").said == ["here", "ask.situation"]
 
 
 # ---------------------------------------------------------------- commands and language
@@ -410,8 +410,8 @@ def test_a_language_asked_for_by_name_is_spoken():
 
 def test_another_language_in_the_middle_is_offered_not_taken():
     talk = opened().say("greeting", language="th")
-    assert talk.said == ["ask.phone", "offer.language"]
-    assert [one.language for one in talk.sends] == ["en", "th"]
+    assert talk.said == ["here", "ask.phone", "offer.language"]
+    assert [one.language for one in talk.sends] == ["en", "en", "th"]
 
 
 def test_the_page_opened_again_repeats_the_open_question():

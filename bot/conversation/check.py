@@ -10,7 +10,7 @@ from string import Formatter
 from typing import Final, get_args
 
 from bot.conversation.flows import TABLE
-from bot.conversation.model import Button, NodeId, Purpose
+from bot.conversation.model import Button, NodeId, Purpose, Worry
 from bot.conversation.needs import ANSWERS, AT_ONCE, PLACES
 from bot.conversation.picture import Problem
 from bot.conversation.rules import ACTS, CONDITIONS, RULES
@@ -26,17 +26,19 @@ ENTRANCES: Final = (
     START, HOME,
     *map(NodeId, (
         "firstaid", "help", "ask.delete", "ask.language", "people", "status", "withdraw", "tell",
-        "self_harm", "danger", "bland", "bland.danger", "ask.talk_now", "ask.safe", "ask.how",
-        "ask.meant", "news", "case.made", "case.wrong", "withdrawn", "erased", "ask.pin",
-        "status.show", "take.late", "take.made", "take.added", "case.added",
+        "self_harm", "self_harm.other", "danger", "bland", "bland.danger", "ask.talk_now",
+        "ask.safe", "ask.how", "ask.meant", "news", "case.made", "case.wrong", "withdrawn",
+        "erased", "ask.pin", "status.show", "take.late", "take.made", "take.added", "case.added",
     )),
 )  # fmt: skip
 """Where the engine enters the table by itself, not by an option."""
 
 SPOKEN: Final = (
     "media", "too_long", "case.wait", "stopped", "not_understood", "not_understood.again",
-    "young.lines", "offer.language", "ack", "minor.noted", "feeling.distress", "feeling.what_now",
+    "young.lines", "offer.language", "ack", "ack.helper", "here", "minor.noted",
+    "feeling.distress", "feeling.what_now",
     "take.seen", "take.early", "take.one", *(f"take.{problem}" for problem in get_args(Problem)),
+    *(f"worry.{worry}" for worry in get_args(Worry)),
 )  # fmt: skip
 """Texts the engine says outside the table."""
 

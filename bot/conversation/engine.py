@@ -32,7 +32,7 @@ from bot.conversation.model import (
     Unsent,
     Withdraw,
 )
-from bot.conversation.moves import awake, pick, repeat, talk_now
+from bot.conversation.moves import awake, pick, repeat, speaking, talk_now
 from bot.conversation.picture import NotTaken
 from bot.conversation.sent import guarded, made, not_taken, refused, sent, taken_back
 from bot.conversation.table import Ask, Line
@@ -102,10 +102,9 @@ def _chose(state: State, event: Chose) -> Step:
     option = node.option(event.value) if isinstance(node, Ask) else None
     if not isinstance(node, Ask) or option is None:
         return repeat(state, event.at)
-    if state.silent and node.id != "ask.talk_now":
+    if state.silent and not state.doubt and node.id != "ask.talk_now":
         return talk_now(state, event.at)
-    awoken = replace(state, silent=False) if state.silent else state
-    return pick(awoken, node, option, event.at)
+    return pick(speaking(state), node, option, event.at)
 
 
 # ---------------------------------------------------------------- the case speaks

@@ -30,6 +30,7 @@ Intent = Literal[
     "abuser_present", "under_13", "thanks", "goodbye", "off_topic", "perpetrator",
 ]  # fmt: skip
 Alarm = Literal["self_harm", "immediate_danger", "abuser_present", "under_13"]
+Worry = Literal["police", "permission"]  # to be arrested, to have no papers · a parent must agree
 Command = Literal["start", "stop", "help", "back", "delete", "language", "person", "status"]
 
 
@@ -61,9 +62,11 @@ class Meaning:
     """The age said to be the age in the image."""
     case: "CaseKeys | None" = None
     named_language: Language | None = None
-    """A language asked for by name."""
     feeling: Literal["distress", "what_now"] | None = None
     """Distress without a question, or "what do I do now?"."""
+    worry: Worry | None = None
+    of_other: bool = False
+    """The sign of self-harm is of someone the writer speaks of, not of the writer."""
     platform: Platform | None = None
     """The app or site that is named, the first of several."""
 
@@ -91,11 +94,12 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Words, understood. `picked` is the value of the open question's choice that they name."""
+    """Words, understood. `picked` is the choice that they name, of the open question or of `of`."""
 
     at: datetime
     meaning: Meaning
     picked: str | None = None
+    of: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,9 +335,9 @@ Effect = (
 
 Slot = Literal[
     "language", "country", "phone", "situation", "near", "who", "age", "image", "consent",
-    "updates", "aftercare", "platform",
+    "updates", "aftercare", "platform", "helps",
 ]  # fmt: skip
-"""What is asked. `language` is kept in its own field of the state; the others as answers."""
+"""What is asked; `helps` (someone else) is only said. `language` has its own field of the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +351,8 @@ class State:
     trail: tuple[NodeId, ...] = ()
     resume: NodeId | None = None
     silent: bool = False
+    doubt: int = 0
+    """Above 0, silent on a soft sign alone (moves.py)."""
     stopped: bool = False
     minor: bool = False
     young: bool = False

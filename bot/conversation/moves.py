@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from bot.conversation.model import (
-    NodeId,
-    Send,
-    State,
-)
-from bot.conversation.table import Ask, Option
-from bot.conversation.walk import START, Step, ask_again, enter, take
+from bot.conversation.flows import TABLE
+from bot.conversation.model import NodeId, Send, State
+from bot.conversation.table import RESUME, Ask, Option
+from bot.conversation.walk import START, Step, answered, ask_again, enter, resumed, take
+
+ASKED: Final = 2
+"""How often "can you talk now?" is asked on a soft sign alone."""
 
 
 def awake(state: State) -> State:
@@ -31,5 +32,32 @@ def pick(state: State, node: Ask, option: Option, at: datetime) -> Step:
 
 
 def talk_now(state: State, at: datetime) -> Step:
-    """Before anything else: can they talk now? (C9)"""
-    return enter(state, NodeId("ask.talk_now"), at)
+    """Before anything else: can they talk now? (C9) On a soft sign alone it is asked no more than
+    twice; then the talk goes on where it stood."""
+    if state.doubt == 1:
+        return enter(speaking(state), RESUME, at)
+    return enter(replace(state, silent=True, doubt=max(0, state.doubt - 1)), _TALK_NOW, at)
+
+
+def perhaps_watched(state: State, at: datetime) -> Step:
+    """A soft sign that someone reads along: one neutral question, and nothing that locks."""
+    return talk_now(replace(state, doubt=ASKED + 1), at)
+
+
+def speaking(state: State) -> State:
+    """The silence is over."""
+    return replace(state, silent=False, doubt=0)
+
+
+def heard_again(state: State) -> State:
+    """The silence is over, and what is said now meets the question behind "can you talk now?",
+    unless more waits there than a question."""
+    state, place = speaking(state), resumed(state)
+    node = TABLE[place]
+    waits = not isinstance(node, Ask) or answered(state, node)
+    if state.node != _TALK_NOW or (waits and place != START):
+        return state
+    return replace(state, node=place, resume=None)
+
+
+_TALK_NOW: Final = NodeId("ask.talk_now")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.conversation.model import Button, Intent, Language, Meaning, MessageId, NodeId, Slot
+from bot.conversation.model import Button, Intent, Language, Meaning, MessageId, NodeId, Slot, Worry
 from bot.conversation.shows import Show
 
 SURE: Final = 0.7
@@ -18,6 +18,7 @@ FACTS: Final[dict[Intent, tuple[tuple[Slot, str], ...]]] = {
     "image_already_posted": (("situation", "posted"),),
     "ai_deepfake": (("situation", "ai"),),
     "i_am_a_parent": (("who", "guardian"),),
+    "trusted_adult": (("helps", "yes"),),
     "adult_image_of_adult": (("who", "self"),),
     "adult_image_before_18": (("who", "self"), ("age", "under18")),
     "no_longer_have_image": (("image", "none"),),
@@ -100,6 +101,8 @@ ONE_COUNTRY: Final = frozenset[Language]({"th"})
 
 GREETINGS: Final = frozenset[Intent]({"greeting", "thanks", "goodbye"})
 """Needs that are met, and nothing more said of them."""
+FAREWELLS: Final = frozenset[Intent]({"thanks", "goodbye"})
+"""After which nothing is asked."""
 
 
 OFFERED: Final[dict[Intent, Intent]] = {
@@ -150,10 +153,19 @@ def first_answer(intent: Intent) -> str:
 _CERTAIN: Final = frozenset[Intent]({"perpetrator", "withdraw_case", "delete_my_data"})
 
 
+_NOT_WORRIED: Final[dict[Worry, frozenset[Intent]]] = {
+    "police": frozenset({"report_to_police", "legal_rights", "no_longer_have_image"}),
+    "permission": frozenset({"tell_parents_fear", "i_am_a_parent", "am_i_eligible"}),
+}
+"""What a worry is easily taken for, and what who has it does not want to hear."""
+
+
 def needs(meaning: Meaning) -> tuple[Intent, ...]:
     """The needs that are sure enough to act on, the most urgent first."""
     if meaning.intent is None or meaning.confidence < SURE:
         return ()
     if meaning.intent in _CERTAIN and meaning.confidence < CERTAIN:
         return ()
-    return (meaning.intent, *(one for one in meaning.also if one != meaning.intent))
+    found = (meaning.intent, *(one for one in meaning.also if one != meaning.intent))
+    mistaken = _NOT_WORRIED[meaning.worry] if meaning.worry else frozenset[Intent]()
+    return tuple(one for one in found if one not in mistaken)

@@ -102,6 +102,16 @@ def age_of(state: State) -> Age | None:
     return "adult" if theirs and image_age(state) == "adult" else None
 
 
+def helping(state: State) -> str:
+    """For whom the first words are: the young person's `guardian`, another `helper`, or who is in
+    the picture (`else`), which holds until something else was said."""
+    who = state.answer("who")
+    if who == "guardian":
+        return "guardian"
+    asked = who is None and state.answer("helps") is not None
+    return "helper" if asked or who in {"friend", "adult_friend", "other"} else "else"
+
+
 RULES: Final[dict[str, Rule]] = {
     "phone": lambda state: state.answer("phone") or "shared",
     "situation": lambda state: "danger" if state.answer("situation") == "danger" else "else",
@@ -112,7 +122,7 @@ RULES: Final[dict[str, Rule]] = {
     "route": route_of,
     "image_question": image_question,
     "may_hash": may_hash,
-    "helping": lambda state: "guardian" if state.answer("who") == "guardian" else "else",
+    "helping": helping,
     "latched": lambda state: "yes" if state.minor and state.answer("age") == "adult" else "no",
     "may_take": lambda state: "yes" if may_take(state) else "no",
     "more": lambda state: "yes" if state.awaited and state.awaited.left else "no",
@@ -160,7 +170,7 @@ def _another_app(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]
 
 
 def _again(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
-    return replace(state.without(("who", "age", "image", "consent")), trail=()), ()
+    return replace(state.without(("who", "age", "image", "consent", "helps")), trail=()), ()
 
 
 def _anew(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
@@ -204,7 +214,7 @@ def _read_news(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
 
 def _silence(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
     """Nothing more until they write again (C9)."""
-    return replace(state, silent=True), (CancelTimers(), Hush())
+    return replace(state, silent=True, doubt=0), (CancelTimers(), Hush())
 
 
 def _troubled(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from bot.conversation.alarmed import alarmed, hard, named, waking
 from bot.conversation.flows import TABLE
 from bot.conversation.hearing import leads_to, learn, sign_of_minor
 from bot.conversation.model import (
-    Alarm,
     Button,
     CancelTimers,
     CaseKeys,
@@ -25,22 +25,23 @@ from bot.conversation.model import (
     Send,
     State,
 )
-from bot.conversation.moves import awake, pick, repeat, talk_now
+from bot.conversation.moves import awake, perhaps_watched, pick, repeat, speaking
 from bot.conversation.needs import (
     ANSWERS,
     BESIDE,
     CARDS,
     FACTS,
+    FAREWELLS,
     GREETINGS,
     PLACES,
     SHOWN,
     guesses,
     needs,
 )
-from bot.conversation.rules import may_take
+from bot.conversation.rules import helping, may_take
 from bot.conversation.sent import AWAITING, TAKING, in_chat
-from bot.conversation.table import Ask, Line, Option
-from bot.conversation.walk import HOME, START, Step, enter, keep, send
+from bot.conversation.table import Ask, Line
+from bot.conversation.walk import HOME, START, Step, enter, keep, open_question, send
 
 MISSES: Final = 2
 SOFT_REST: Final = 6
@@ -60,6 +61,8 @@ _APPS: Final = frozenset(map(NodeId, ("ask.platform", "ask.platform.more", "plat
 _REPORTS: Final = frozenset[Intent]({"which_platforms", "block_and_report"})
 _PEOPLE: Final = Button(MessageId("home.people"), NodeId("home"), "people")
 _NOT_MEANT: Final = Button(MessageId("ask.meant.no"), NodeId("ask.meant"), "no")
+_STEPS: Final = {"else": "steps", "guardian": "who.guardian", "helper": "who.helper"}
+"""What helps now, for the one who writes."""
 _HELLO: Final = "what_is_this"
 """What the first words of a talk say already."""
 _AFTER_FIRST_AID: Final = frozenset({"already_paid", "already_sent_more"})
@@ -73,10 +76,13 @@ def said(state: State, event: Said) -> Step:
     state = replace(state, soft_asked=max(0, state.soft_asked - 1))
     if meaning.command == "stop":
         return _stop(state)
-    if alarm := _hard(meaning):
-        return _alarm(state, alarm, meaning, event.at)
+    if alarm := hard(meaning):
+        return alarmed(state, alarm, meaning, event.at)
     if state.silent:
-        return _unsilence(state, event)
+        woken = waking(state, event)
+        if isinstance(woken, Step):
+            return woken
+        state = woken
     if meaning.command and (state.node != START or meaning.command in _ALWAYS):
         return _command(state, meaning.command, event.at)
     if meaning.alarm and (soft := _soft(state, meaning, event.at)):
@@ -94,23 +100,14 @@ def _hear_language(state: State, meaning: Meaning) -> State:
     return state
 
 
-def _hard(meaning: Meaning) -> Alarm | None:
-    """The alarm that pauses the flow; someone who reads along goes before danger (C9)."""
-    sign = meaning.alarm
-    if sign is None or sign.kind == "under_13" or sign.tier == "soft":
-        return None
-    if sign.kind == "immediate_danger" and "abuser_present" in meaning.also:
-        return "abuser_present"
-    return sign.kind
-
-
 def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     """A soft sign: what was asked is answered, then one careful question stands alone."""
     sign = meaning.alarm
     if sign is None or sign.kind == "under_13":
         return None
     if sign.kind == "abuser_present":
-        return talk_now(replace(state, silent=True), at)
+        behind = open_question(state) or state.resume
+        return perhaps_watched(replace(learn(state, meaning), resume=behind), at)
     if state.soft_asked:
         return None
     fresh = state.node == START
@@ -118,25 +115,8 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     said = (send(state, Line("hello")),) if fresh else ()
     place = replace(state, resume=NodeId("ask.phone")) if fresh else state
     done = enter(place, NodeId("ask.safe"), at)
-    return Step(done.state, (*said, *_answers(state, meaning), *done.effects))
-
-
-def _alarm(state: State, alarm: Alarm, meaning: Meaning, at: datetime) -> Step:
-    if alarm == "abuser_present":
-        named = {meaning.alarm and meaning.alarm.kind, meaning.intent, *meaning.also}
-        danger = "immediate_danger" in named
-        return enter(state, NodeId("bland.danger" if danger else "bland"), at)
-    place = NodeId("danger" if alarm == "immediate_danger" else "self_harm")
-    return enter(replace(state, silent=False), place, at)
-
-
-def _unsilence(state: State, event: Said) -> Step:
-    node = TABLE[NodeId("ask.talk_now")]
-    asked = state.node == node.id
-    option = _named(node, event) if asked and isinstance(node, Ask) else None
-    if option is None or not isinstance(node, Ask):
-        return talk_now(state, event.at)
-    return pick(replace(state, silent=False), node, option, event.at)
+    replies = (*_worried(state, meaning), *_answers(state, meaning))
+    return Step(done.state, (*said, *replies, *done.effects))
 
 
 def _greet(state: State, event: Said) -> Step:
@@ -151,9 +131,14 @@ def _greet(state: State, event: Said) -> Step:
 
 def _heard(state: State, meaning: Meaning) -> tuple[Send, ...]:
     """Before the first question is answered, a cry for help gets a warm line (C3)."""
-    replies = _answers(state, meaning, but={_HELLO})
+    replies = (*_worried(state, meaning), *_answers(state, meaning, but={_HELLO}))
     hurt = meaning.feeling or any(need in FACTS for need in needs(meaning))
-    return (send(state, Line("ack")), *replies) if hurt else replies
+    return (_warm(state), *replies) if hurt and not meaning.worry else replies
+
+
+def _warm(state: State) -> Send:
+    """One warm line; who writes for someone else is not told that it is not their fault (C3)."""
+    return send(state, Line("ack" if helping(state) == "else" else "ack.helper"))
 
 
 def _command(state: State, command: Command, at: datetime) -> Step:
@@ -167,7 +152,7 @@ def _command(state: State, command: Command, at: datetime) -> Step:
 def _stop(state: State) -> Step:
     """End messages only (C12): updates and timers go, hashes stay."""
     unfollow = (Follow(state.number, False),) if state.number else ()
-    stopped = replace(state.without(("updates",)), stopped=True, silent=False)
+    stopped = replace(speaking(state.without(("updates",))), stopped=True)
     return Step(stopped, (CancelTimers(), Hush(), *unfollow, send(state, Line("stopped"))))
 
 
@@ -187,8 +172,8 @@ def _flow(before: State, state: State, event: Said) -> Step:
     meaning, at = event.meaning, event.at
     if step := _keys(state, meaning, at):
         return step
-    node = TABLE[state.node]
-    option = _named(node, event) if isinstance(node, Ask) else None
+    node = TABLE[event.of or state.node]
+    option = named(node, event) if isinstance(node, Ask) else None
     if isinstance(node, Ask) and option:
         return pick(learn(state, meaning), node, option, at)
     return _app(state, meaning, at) or _need(before, state, meaning, at)
@@ -208,10 +193,6 @@ def _app(state: State, meaning: Meaning, at: datetime) -> Step | None:
     if learned.answer("situation") != state.answer("situation"):
         return None
     return enter(learned, NodeId("platform.card"), at)
-
-
-def _named(node: Ask, event: Said) -> Option | None:
-    return node.option(event.picked) or node.meant(event.meaning.answer)
 
 
 def _keys(state: State, meaning: Meaning, at: datetime) -> Step | None:
@@ -237,17 +218,43 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
     if place := next((PLACES[need] for need in needs(meaning) if need in PLACES), None):
         warm = _comfort(learned, meaning) if meaning.feeling == "distress" else ()
         done = enter(learned, place, at)
-        return Step(done.state, (*warm, *done.effects))
-    replies = _answers(learned, meaning)
+        return Step(done.state, (*(_worried(learned, meaning) or warm), *done.effects))
+    if {*needs(meaning)} & FAREWELLS and {*needs(meaning)} <= GREETINGS:
+        return _farewell(learned)
+    replies = (*_worried(learned, meaning), *_answers(learned, meaning))
     if (learned.answers, learned.minor) != (before.answers, before.minor):
         return _go_on(learned, before, replies, at)
     if place := leads_to(learned, meaning):
         done = enter(replace(learned, misses=0), place, at)
         return Step(done.state, (*_answers(learned, meaning, led=True), *done.effects))
-    replies = (*replies, *_comfort(learned, meaning))
-    if replies or needs(meaning)[:1] == ("greeting",):
+    replies = (*replies, *(() if meaning.worry else _comfort(learned, meaning)))
+    if not replies and needs(meaning)[:1] == ("greeting",):
+        replies = (send(learned, Line("here")),)
+    if replies or _tells_an_age(meaning):
         return repeat(replace(learned, misses=0), at, *replies)
     return _missed(learned, meaning, at)
+
+
+def _farewell(state: State) -> Step:
+    """Thanks and goodbye are answered, and nothing is asked. The way back to a question that is
+    open stays, since a platform may have taken its buttons away."""
+    open = state.resume or open_question(state)
+    back = (Button(MessageId("home.go_on"), NodeId("home"), "go_on"),) if open else ()
+    return Step(replace(state, misses=0), (send(state, Line("answer.thanks"), back),))
+
+
+def _tells_an_age(meaning: Meaning) -> bool:
+    """An age told is no question, and nothing else is guessed into it."""
+    ages = (meaning.own_age, meaning.image_age, meaning.their_age)
+    return any(age is not None for age in ages) and not needs(meaning)
+
+
+def _worried(state: State, meaning: Meaning) -> tuple[Send, ...]:
+    """The answer to a worry goes before all else; to one of the police with people who answer."""
+    if meaning.worry is None:
+        return ()
+    beside = (_PEOPLE,) if meaning.worry == "police" else ()
+    return (send(state, Line(f"worry.{meaning.worry}"), beside),)
 
 
 def _comfort(state: State, meaning: Meaning) -> tuple[Send, ...]:
@@ -255,7 +262,8 @@ def _comfort(state: State, meaning: Meaning) -> tuple[Send, ...]:
     again = any(need in FACTS for need in needs(meaning))
     match "what_now" if again else meaning.feeling:
         case "what_now" if state.answer("situation"):
-            return send(state, Line("steps.1")), send(state, Line("steps.2"))
+            words = _STEPS[helping(state)]
+            return send(state, Line(f"{words}.1")), send(state, Line(f"{words}.2"))
         case None:
             return ()
         case feeling:
@@ -269,7 +277,7 @@ def _go_on(learned: State, before: State, replies: tuple[Send, ...], at: datetim
     known = learned.answer("phone")
     place = NodeId("firstaid.kind") if new and known else _way(learned)
     done, effects = enter(replace(learned, misses=0), place, at)
-    warm = () if known else (send(learned, Line("ack")),)
+    warm = () if known else (_warm(learned),)
     if place != "firstaid.kind":
         return Step(done, (*warm, *replies, *effects))
     later = [one for one in replies if one.text.removeprefix("answer.") in _AFTER_FIRST_AID]

@@ -16,8 +16,10 @@ from bot.understanding.encoder import encoder
 from bot.understanding.feelings import feeling, rues
 from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
 from bot.understanding.heads import Judgement, further, judge
+from bot.understanding.others import of_other
 from bot.understanding.platforms import platform
 from bot.understanding.words import answer, command, language, named_language, phrase
+from bot.understanding.worries import worry
 
 __all__ = ["LIMIT", "understand"]
 
@@ -104,6 +106,8 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         case=keys,
         named_language=named_language(message),
         feeling=felt,
+        worry=worry(message),
+        of_other=of_other(message),
         platform=platform(message),
     )
 

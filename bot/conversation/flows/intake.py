@@ -26,7 +26,12 @@ INTAKE = (
         },
     ),
     decide("situation.kind", "situation", {"danger": "danger", "else": "firstaid.kind"}),
-    decide("firstaid.kind", "helping", {"guardian": "who.guardian", "else": "firstaid"}),
+    decide(
+        "firstaid.kind",
+        "helping",
+        {"guardian": "who.guardian", "helper": "who.helper", "else": "firstaid"},
+    ),
+    tell("who.helper", "who.helper.1", "who.helper.2", then="ask.who"),
     ask(
         "ask.who",
         slot="who",

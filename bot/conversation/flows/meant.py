@@ -34,6 +34,7 @@ MEANT = (
         options={need: _place(need) for need in GUESSES}
         | {"no": "ask.meant", "people": "people", "else": "meant.else"},
         when={need: f"maybe.{need}" for need in GUESSES} | {"no": "never"},
+        says={"no": "else"},
         labels={"people": "home.people"},
     ),
     tell("meant.else", then=RESUME),

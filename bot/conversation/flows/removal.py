@@ -50,10 +50,10 @@ REMOVAL = (
     tell("route.proxy_adult", then="home"),
     tell("route.found", then="home"),
     tell("route.no_image", Line("route.no_image", show="people"), then="home"),
-    tell("readers", Line("readers", show="readers"), then="ask.consent"),
+    tell("readers", Line("readers", show="readers", simple="readers.simple"), then="ask.consent"),
     ask(
         "ask.consent",
-        Line("consent.{list}", show="operator"),
+        Line("consent.{list}", show="operator", simple="consent.simple"),
         slot="consent",
         options={"yes": "may_hash", "no": "consent.later"},
         exact=True,

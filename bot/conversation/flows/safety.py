@@ -12,6 +12,7 @@ SAFETY = (
         then="ask.who",
     ),
     tell("self_harm", Line("alarm.self_harm", show="crisis"), then="alarm.country"),
+    tell("self_harm.other", Line("alarm.self_harm.other", show="crisis"), then="alarm.country"),
     tell("danger", Line("alarm.danger", show="danger"), then="alarm.country"),
     decide("alarm.country", "country", {"known": "ask.alarm", "unknown": "ask.country"}),
     ask(

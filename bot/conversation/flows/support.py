@@ -34,7 +34,14 @@ SUPPORT = (
             "withdraw": "has_case",
         },
     ),
-    decide("home.steps", "situation", {"danger": "danger", "else": "steps"}),
+    decide("home.steps", "situation", {"danger": "danger", "else": "steps.kind"}),
+    decide(
+        "steps.kind",
+        "helping",
+        {"guardian": "steps.guardian", "helper": "steps.helper", "else": "steps"},
+    ),
+    tell("steps.guardian", "who.guardian.1", "who.guardian.2", then="home"),
+    tell("steps.helper", "who.helper.1", "who.helper.2", then="home"),
     ask(
         "help",
         Line("help", show="danger"),

@@ -1,0 +1,404 @@
+"""Nobody is locked in by a question, and what is said fits the one who writes: rule by rule."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.conversation.engine import step
+from bot.conversation.model import (
+    AlarmSign,
+    CancelTimers,
+    CaseKeys,
+    Hashed,
+    Meaning,
+    Media,
+    NodeId,
+    Said,
+    State,
+    TooLong,
+    Typed,
+)
+from bot.listening import hear
+from bot.text import load_texts
+from bot.understanding import understand
+from bot.understanding.forms import clean, forms
+from bot.understanding.others import of_other
+from bot.understanding.worries import worry
+from tests.test_conversation import (
+    ADULT,
+    AGREE,
+    GUARDIAN,
+    HERE,
+    MINOR,
+    MONEY,
+    NUMBER,
+    OWN,
+    SELF,
+    Talk,
+    opened,
+    with_case,
+)
+
+AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
+WATCHED = AlarmSign("abuser_present", "soft")
+READER = AlarmSign("abuser_present", "hard")
+CLEARING = Meaning(intent="threat_money", confidence=0.4)
+
+
+def watched(*presses):
+    """A talk in which something sounded as if someone reads along."""
+    talk = opened(*(presses or (OWN,))).say(alarm=WATCHED)
+    assert talk.said == ["ask.talk_now"]
+    return talk
+
+
+# ---------------------------------------------------------------- a soft sign locks nothing
+
+
+@pytest.mark.parametrize(
+    ("said", "first"),
+    [
+        ({"command": "person"}, "people"),
+        ({"command": "help"}, "help"),
+        ({"command": "delete"}, "ask.delete"),
+        ({"command": "back"}, "ask.phone"),
+        ({"intent": "is_it_free"}, "answer.is_it_free"),
+        ({"intent": "threat_money"}, "firstaid.threat.1"),
+        ({"intent": "tell_parents_fear"}, "ask.near"),
+        ({"feeling": "distress"}, "feeling.distress"),
+        ({"worry": "police"}, "worry.police"),
+        ({"platform": "instagram"}, "platform.card"),
+        ({"named_language": "es"}, "ask.situation"),
+        ({"alarm": AlarmSign("self_harm", "soft")}, "ask.safe"),
+        ({"alarm": AlarmSign("self_harm", "hard")}, "alarm.self_harm"),
+        ({"alarm": AlarmSign("immediate_danger", "hard")}, "alarm.danger"),
+        ({"own_age": 12, "alarm": AlarmSign("under_13", "hard")}, "young.lines"),
+    ],
+)
+def test_c9_after_a_soft_sign_a_clear_word_is_heard_and_the_silence_is_over(said, first):
+    talk = watched().say(**said)
+    assert talk.said[0] == first
+    assert not talk.state.silent
+    assert "ask.talk_now" not in talk.said
+
+
+def test_c9_after_a_soft_sign_other_words_are_asked_once_more_and_then_met_at_the_question():
+    talk = watched()
+    assert talk.say().said == ["ask.talk_now"]
+    assert talk.say().said == ["ask.situation"]
+    assert not talk.state.silent
+
+
+def test_c9_after_a_soft_sign_a_sticker_or_a_long_text_is_asked_about_once_too():
+    assert watched()(Media(AT, "sticker")).said == ["ask.talk_now"]
+    assert watched().say()(TooLong(AT)).said == ["ask.situation"]
+
+
+def test_c9_the_same_soft_sign_again_does_not_lock_either():
+    talk = watched()
+    assert talk.say("is_it_free", alarm=WATCHED).said == ["ask.talk_now"]
+    assert talk.say("is_it_free", alarm=WATCHED).said == ["ask.situation"]
+
+
+def test_c9_after_a_soft_sign_a_button_counts():
+    talk = watched().press(MONEY)
+    assert talk.said[0] == "firstaid.threat.1"
+    assert not talk.state.silent
+
+
+def test_c9_after_a_soft_sign_case_and_pin_are_read():
+    assert watched().say(case=CaseKeys(NUMBER)).said == ["ask.pin"]
+
+
+def test_c9_not_now_after_a_soft_sign_is_silence_for_good():
+    talk = watched().say(answer="no")
+    assert talk.said == ["bland"]
+    assert talk.did(CancelTimers)
+    assert talk.say(command="person").said == ["ask.talk_now"]
+    assert talk.say().said == ["ask.talk_now"]
+    assert talk.say().said == ["ask.talk_now"]
+
+
+def test_c9_a_hard_sign_after_a_soft_one_is_silence_for_good():
+    talk = watched().say(alarm=READER)
+    assert talk.said == ["bland"]
+    assert talk.say("is_it_free").said == ["ask.talk_now"]
+    assert talk.press(MONEY).said == ["ask.talk_now"]
+
+
+def test_c9_a_soft_sign_first_of_all_begins_the_talk_after_the_answer():
+    talk = Talk().say("threat_money", alarm=WATCHED)
+    assert talk.said == ["ask.talk_now"]
+    assert talk.say("is_it_free").said == ["hello", "answer.is_it_free", "ask.phone"]
+    assert talk.press(OWN).said[0] == "firstaid.threat.1"
+
+
+def test_c18_what_was_told_beside_a_soft_sign_is_not_asked_again():
+    talk = opened(OWN).say("threat_money", alarm=WATCHED)
+    assert talk.said == ["ask.talk_now"]
+    assert talk.say(answer="yes").said[0] == "firstaid.threat.1"
+    talk = opened(OWN).say("threat_money", alarm=WATCHED).say("is_it_free")
+    assert talk.said == ["answer.is_it_free", "ask.talk_now"]
+    assert talk.say(answer="yes").said[0] == "firstaid.threat.1"
+
+
+def test_c9_a_case_made_while_it_is_doubtful_is_told_after_the_next_word():
+    talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).say(alarm=WATCHED)
+    assert talk(Hashed(AT, NUMBER, 1)).effects == ()
+    assert talk.say("is_it_free").said == ["answer.is_it_free", "home"]
+    assert talk.press("home=go_on").said[0] == "case.made.1"
+
+
+def test_c9_what_waits_behind_the_question_is_never_lost():
+    talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).say(alarm=WATCHED)
+    talk(Hashed(AT, NUMBER, 1)).say()
+    assert talk.said == ["ask.talk_now"]
+    assert talk.say("is_it_free").said == ["answer.is_it_free", "ask.talk_now"]
+    assert talk.say(answer="yes").said[0] == "case.made.1"
+
+
+# ---------------------------------------------------------------- the one who helps
+
+
+def test_c3_who_helps_someone_gets_a_helper_s_first_aid_and_no_picture_of_me():
+    talk = opened(OWN).say("trusted_adult", also=("image_already_posted",))
+    assert talk.said == ["answer.trusted_adult", "who.helper.1", "who.helper.2", "ask.who"]
+    guess = opened(OWN).hear(Meaning(intent="trusted_adult", confidence=0.4))
+    assert guess.press("ask.meant=trusted_adult").said[0] == "answer.trusted_adult"
+    assert guess.press("ask.situation=posted").said[0] == "who.helper.1"
+
+
+def test_c3_a_friend_is_shown_what_helps_now_as_a_friend():
+    talk = opened(OWN, MONEY, "ask.who=friend", MINOR).press("home=steps")
+    assert talk.said == ["who.helper.1", "who.helper.2", "home"]
+    assert talk.say(feeling="what_now").said[0] == "who.helper.1"
+
+
+def test_c3_a_parent_is_shown_what_helps_now_as_a_parent():
+    talk = opened(OWN, MONEY, GUARDIAN).press("home=steps")
+    assert talk.said[:2] == ["who.guardian.1", "who.guardian.2"]
+    assert talk.say(feeling="what_now").said[:2] == ["who.guardian.1", "who.guardian.2"]
+
+
+def test_c3_who_is_in_the_picture_gets_first_aid_for_themselves_whoever_they_spoke_of_first():
+    talk = opened(OWN).say("trusted_adult").press(MONEY, SELF, "ask.situation=posted")
+    assert talk.said[0] == "firstaid.posted.1"
+
+
+def test_a_parent_s_first_words_are_answered_before_the_first_question():
+    talk = Talk().say("i_am_a_parent")
+    assert talk.said == ["hello", "ack.helper", "answer.trusted_adult", "ask.phone"]
+
+
+def test_c8_someone_close_who_wants_to_die_is_met_with_how_to_stay_with_them():
+    sign = AlarmSign("self_harm", "hard")
+    talk = opened(OWN).say(alarm=sign, of_other=True)
+    assert talk.said == ["alarm.self_harm.other", "ask.country"]
+    assert talk.sends[0].show == "crisis"
+    assert opened(OWN).say(alarm=sign).said[0] == "alarm.self_harm"
+
+
+def heard_of_other(words):
+    return of_other(forms(clean(words)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "my daughter wants to die", "my son says he wants to kill himself",
+        "my best friend said she doesnt want to live anymore", "she said she wants to end her life",
+        "my friend wants to kill herself", "my daughter is cutting herself",
+        "mi hija se quiere morir", "mi hijo dice que no quiere vivir", "ella quiere morirse",
+        "mi amiga se está cortando", "mi hermana quiere suicidarse",
+        "ลูกสาวบอกว่าไม่อยากอยู่แล้ว", "ลูกบอกว่าไม่อยากอยู่", "ลูกสาวอยากตาย", "เพื่อนหนูจะฆ่าตัวตาย",
+        "เพื่อนของเราบอกว่าอยากตาย",
+    ],
+)  # fmt: skip
+def test_who_wants_to_die_is_heard_to_be_someone_close(words):
+    assert heard_of_other(words)
+    assert understand(words).of_other
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "i want to die", "my mom hates me i want to die", "my friend told me to kill myself",
+        "my daughter wants to die and i want to die too", "my friend told me to die, i want to die",
+        "me quiero morir", "mi mamá dice que me mate, me quiero morir", "ya no quiero vivir",
+        "mi hija se quiere morir y yo también me quiero morir", "อยากตาย", "แม่ หนูอยากตาย",
+        "เพื่อนบอกว่าหนูน่าเกลียด หนูอยากตาย", "my boyfriend says he will kill himself if i leave",
+        "mi ex dice que se va a suicidar", "แฟนบอกว่าจะฆ่าตัวตาย", "my daughter is being threatened",
+        "แฟนขู่ว่าจะฆ่าตัวตายถ้าเราเลิก", "เพื่อนบอกว่าถ้าไม่ส่งรูปเขาจะฆ่าตัวตาย",
+    ],
+)  # fmt: skip
+def test_the_writer_s_own_wish_to_die_or_a_threat_of_it_is_never_taken_for_someone_close(words):
+    assert not heard_of_other(words)
+
+
+# ---------------------------------------------------------------- worries
+
+
+POLICE = (
+    "will the police arrest me", "will i go to jail", "am i going to get in trouble",
+    "i have no papers", "will you call the police", "please no police, i have no papers",
+    "im scared of the police", "did i break the law", "do i have to go to the police",
+    "no tengo papeles", "me van a meter a la cárcel?", "la policía me va a meter preso a mí?",
+    "me da miedo la policía", "soy indocumentada", "van a llamar a la policía?",
+    "¿me pueden deportar?", "cometí un delito?", "tengo que ir a la policía?",
+    "กลัวตำรวจจับ", "หนูจะโดนจับไหม", "ถ้าบอกแล้วจะเรียกตำรวจมาจับไหม", "หนูจะติดคุกไหม",
+    "เราไม่มีบัตร เป็นคนต่างด้าว กลัวตำรวจ", "ไม่ไปแจ้งความได้ไหม",
+)  # fmt: skip
+PERMISSION = (
+    "do my parents have to sign", "do i need my moms permission", "do i need parental consent",
+    "tiene que firmar mi mamá?", "necesito permiso de mis papás?", "ต้องให้แม่เซ็นไหม",
+    "ผู้ปกครองต้องยินยอมไหม",
+)  # fmt: skip
+NO_WORRY = (
+    "can he get arrested", "will the police arrest him", "i want him to go to jail",
+    "how do i report to the police", "the police didnt help me", "is it free",
+    "my parents took my phone",
+    "quiero que lo arresten", "¿lo van a meter a la cárcel?", "cómo denuncio", "no tengo la foto",
+    "no la tengo", "fui a la policía", "mis papás me quitaron el celular",
+    "อยากแจ้งความ", "ตำรวจจับเขาได้ไหม", "เขาจะติดคุกไหม", "กลัวตำรวจไม่ช่วย", "ไม่มีรูปแล้ว", "แม่ยึดโทรศัพท์",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", POLICE)
+def test_the_fear_of_police_is_heard(words):
+    assert worry(forms(clean(words))) == "police"
+
+
+@pytest.mark.parametrize("words", PERMISSION)
+def test_the_fear_that_a_parent_must_agree_is_heard(words):
+    assert worry(forms(clean(words))) == "permission"
+
+
+@pytest.mark.parametrize("words", NO_WORRY)
+def test_other_words_of_police_papers_and_parents_are_no_such_worry(words):
+    assert worry(forms(clean(words))) is None
+
+
+@pytest.mark.parametrize("need", ["report_to_police", "legal_rights", "no_longer_have_image"])
+def test_who_fears_the_police_is_told_that_nobody_is_called_and_not_how_to_report(need):
+    talk = opened(OWN).say(need, worry="police", feeling="distress")
+    assert talk.said == ["worry.police", "ask.situation"]
+    assert talk.sends[0].buttons[0].value == "people"
+    assert talk.state.answer("image") is None
+    assert Talk().say(need, worry="police").said == ["hello", "worry.police", "ask.phone"]
+
+
+def test_a_worry_beside_a_need_with_a_place_or_a_soft_sign_is_answered_first():
+    assert opened(OWN).say("talk_to_human", worry="police").said[:2] == ["worry.police", "people"]
+    soft = AlarmSign("self_harm", "soft")
+    assert opened(OWN).say(worry="police", alarm=soft).said == ["worry.police", "ask.safe"]
+
+
+def test_c6_whether_a_parent_must_sign_has_an_answer():
+    talk = opened(OWN).say("tell_parents_fear", worry="permission")
+    assert talk.said == ["worry.permission", "ask.situation"]
+
+
+# ---------------------------------------------------------------- small words
+
+
+@pytest.mark.parametrize("need", ["thanks", "goodbye"])
+def test_after_goodbye_nothing_is_asked_and_the_open_question_can_be_gone_back_to(need):
+    talk = opened(OWN).say(need)
+    assert talk.said == ["answer.thanks"]
+    assert [one.data for one in talk.sends[0].buttons] == ["home=go_on"]
+    assert talk.press("home=go_on").said == ["ask.situation"]
+    assert with_case().press("ask.updates=no", "ask.aftercare=no").say(need).sends[0].buttons == ()
+    assert opened(OWN, "home=tell").say(need).press("home=go_on").said == ["ask.situation"]
+
+
+def test_thanks_beside_a_need_does_not_hide_it():
+    assert opened(OWN).say("thanks", also=("is_it_free",)).said[-1] == "ask.situation"
+
+
+@pytest.mark.parametrize("age", [{"own_age": 15}, {"own_age": 11}, {"their_age": 15}])
+def test_an_age_told_is_no_question_and_nothing_is_guessed_into_it(age):
+    talk = opened(OWN).say("am_i_eligible", 0.5, **age)
+    assert "ask.meant" not in talk.said
+    assert "answer.am_i_eligible" not in opened(OWN).say("am_i_eligible", own_age=15).said
+    assert talk.say("am_i_eligible", 0.5, **age).said == ["ask.situation"]
+
+
+def test_c10_under_13_reads_simpler_words_before_it_agrees():
+    young = opened(OWN).say(own_age=11, alarm=AlarmSign("under_13", "hard"))
+    young.press(MONEY, SELF, MINOR, HERE)
+    assert young.said == ["readers.simple", "consent.simple"]
+
+
+# ---------------------------------------------------------------- words for a question behind
+
+
+def typed(talk, words):
+    """Words as they are typed, heard against the open question."""
+    return talk(hear(talk.state, Typed(AT, words), load_texts()))
+
+
+def test_the_labels_of_the_question_behind_an_aside_are_heard():
+    talk = opened(OWN, MONEY, SELF, ADULT).hear(Meaning(intent="is_it_free", confidence=0.4))
+    assert talk.said == ["ask.meant"]
+    assert typed(talk, "Yes, it is here").said[0] == "readers"
+    again = opened(OWN, MONEY, SELF, ADULT).hear(Meaning(intent="is_it_free", confidence=0.4))
+    assert typed(again, "i deleted it").state.answer("image") == "none"
+
+
+def test_a_label_behind_is_no_answer_to_whether_one_can_talk():
+    hushed = with_case().press("ask.updates=no").say(alarm=READER).say()
+    assert typed(hushed, "Yes, please").said == ["ask.talk_now"]
+    doubtful = with_case().press("ask.updates=no").say(alarm=WATCHED)
+    assert typed(doubtful, "Yes, please").said[0] == "aftercare.on"
+
+
+def test_not_what_i_meant_is_heard_when_it_is_typed():
+    sure = Meaning(
+        language="en", intent="is_it_free", confidence=0.9, alternatives=(("how_long", 0.3),)
+    )
+    assert typed(opened(OWN).hear(sure), "Not what I meant").said == ["ask.meant"]
+    nothing = opened(OWN).hear(Meaning(language="en", intent="is_it_free", confidence=0.9))
+    assert typed(nothing, "not what i meant").said == ["meant.else", "ask.situation"]
+
+
+def test_no_to_did_you_mean_asks_in_other_words():
+    talk = opened(OWN).hear(CLEARING)
+    assert talk.say(answer="no").said == ["meant.else", "ask.situation"]
+
+
+@pytest.mark.parametrize(
+    ("words", "language"),
+    [
+        ("no, en español mejor", "es"), ("mejor en español", "es"), ("no, español", "es"),
+        ("no, english is better", "en"), ("better in english", "en"), ("back to english", "en"),
+        ("ไม่ ภาษาไทยดีกว่า", "th"), ("ไม่เอา ขอภาษาไทยดีกว่า", "th"), ("กลับเป็นภาษาไทยเหมือนเดิม", "th"),
+    ],
+)  # fmt: skip
+def test_a_language_is_taken_back_by_name(words, language):
+    assert understand(words).named_language == language
+
+
+def test_a_language_only_spoken_of_is_not_asked_for():
+    for words in ("no, my spanish teacher has it", "no entiendo inglés", "no, he is english"):
+        assert understand(words, "en").named_language is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["i dont remember how old i was", "no me acuerdo cuántos años tenía", "จำไม่ได้ว่าอายุเท่าไหร่"],
+)
+def test_who_does_not_remember_the_age_is_unsure(words):
+    state = State(node=NodeId("ask.age"), language="en", chosen_language=True)
+    assert hear(state, Typed(AT, words), load_texts()).picked == "unsure"
+
+
+def test_a_stretched_what_do_i_do_is_heard():
+    assert understand("ทำไงดีๆๆๆๆ").feeling == "what_now"
+
+
+def test_an_event_of_another_question_is_taken_there():
+    state = State(
+        node=NodeId("home"), language="en", chosen_language=True, resume=NodeId("ask.phone")
+    )
+    done = step(state, Said(AT, Meaning(), "own", NodeId("ask.phone")))
+    assert done.state.answer("phone") == "own"
