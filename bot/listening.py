@@ -49,7 +49,8 @@ def hear(state: State, typed: Typed, texts: Texts) -> Said:
     meaning = _in_question(node, meaning, words)
     labels = _labels(state, node, texts)
     value, of = _meant(node, meaning, words, labels), None
-    if value is None and (behind := _behind(state, node, words, texts)):
+    alone = meaning.answer is not None and "," not in words
+    if value is None and not alone and (behind := _behind(state, node, words, texts)):
         node, value = behind
         labels, of = _labels(state, node, texts), node.id
     meaning = _answered(node, meaning, words, labels.get(value or ""))

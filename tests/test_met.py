@@ -142,6 +142,11 @@ def test_c18_what_was_told_beside_a_soft_sign_is_not_asked_again():
     assert talk.say(answer="yes").said[0] == "firstaid.threat.1"
 
 
+def test_c9_who_reads_along_is_not_taken_for_who_writes():
+    talk = opened(OWN).say("i_am_a_parent", alarm=WATCHED)
+    assert talk.state.answer("who") is None
+
+
 def test_c9_a_case_made_while_it_is_doubtful_is_told_after_the_next_word():
     talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).say(alarm=WATCHED)
     assert talk(Hashed(AT, NUMBER, 1)).effects == ()
@@ -311,6 +316,17 @@ def test_after_goodbye_nothing_is_asked_and_the_open_question_can_be_gone_back_t
     assert opened(OWN, "home=tell").say(need).press("home=go_on").said == ["ask.situation"]
 
 
+def test_whether_one_is_safe_is_asked_until_it_is_answered():
+    talk = opened(OWN).say(alarm=AlarmSign("self_harm", "soft")).say("thanks")
+    assert talk.said == ["answer.thanks", "ask.safe"]
+
+
+def test_a_parent_is_never_taken_for_a_perpetrator():
+    talk = Talk().say("perpetrator", 0.95, also=("i_am_a_parent",))
+    assert "answer.perpetrator" not in talk.said
+    assert opened(OWN).say("perpetrator", 0.95).said[0] == "answer.perpetrator"
+
+
 def test_thanks_beside_a_need_does_not_hide_it():
     assert opened(OWN).say("thanks", also=("is_it_free",)).said[-1] == "ask.situation"
 
@@ -321,6 +337,13 @@ def test_an_age_told_is_no_question_and_nothing_is_guessed_into_it(age):
     assert "ask.meant" not in talk.said
     assert "answer.am_i_eligible" not in opened(OWN).say("am_i_eligible", own_age=15).said
     assert talk.say("am_i_eligible", 0.5, **age).said == ["ask.situation"]
+
+
+def test_c10_an_age_under_13_told_again_is_met_with_the_question_alone():
+    sign = AlarmSign("under_13", "hard")
+    talk = opened(OWN).say("under_13", own_age=12, alarm=sign)
+    assert talk.said == ["young.lines", "ask.situation"]
+    assert talk.say("under_13", own_age=12, alarm=sign).said == ["ask.situation"]
 
 
 def test_c10_under_13_reads_simpler_words_before_it_agrees():
@@ -352,6 +375,11 @@ def test_a_label_behind_is_no_answer_to_whether_one_can_talk():
     assert typed(doubtful, "Yes, please").said[0] == "aftercare.on"
 
 
+def test_a_bare_yes_or_no_is_no_answer_to_the_question_behind():
+    talk = opened(OWN, MONEY, SELF, ADULT).say(command="person").press("ask.country=GB")
+    assert typed(talk, "no").state.answer("image") is None
+
+
 def test_not_what_i_meant_is_heard_when_it_is_typed():
     sure = Meaning(
         language="en", intent="is_it_free", confidence=0.9, alternatives=(("how_long", 0.3),)
@@ -376,6 +404,12 @@ def test_no_to_did_you_mean_asks_in_other_words():
 )  # fmt: skip
 def test_a_language_is_taken_back_by_name(words, language):
     assert understand(words).named_language == language
+
+
+def test_no_in_another_language_answers_no_question():
+    talk = typed(Talk("en").open(), "no, en español mejor")
+    assert talk.said == ["ask.phone"]
+    assert talk.sends[0].language == "es"
 
 
 def test_a_language_only_spoken_of_is_not_asked_for():

@@ -49,8 +49,10 @@ def waking(state: State, event: Said) -> State | Step:
 
 
 def named(node: Ask, event: Said) -> Option | None:
-    """The choice that the words name, or that a plain yes, no or unsure means."""
-    return node.option(event.picked) or node.meant(event.meaning.answer)
+    """The choice that the words name, or that a plain yes, no or unsure means; "no, in English"
+    asks for a language and answers nothing."""
+    meant = None if event.meaning.named_language else event.meaning.answer
+    return node.option(event.picked) or node.meant(meant)
 
 
 def _plain(event: Said) -> bool:

@@ -154,7 +154,9 @@ _CERTAIN: Final = frozenset[Intent]({"perpetrator", "withdraw_case", "delete_my_
 
 
 _NOT_WORRIED: Final[dict[Worry, frozenset[Intent]]] = {
-    "police": frozenset({"report_to_police", "legal_rights", "no_longer_have_image"}),
+    "police": frozenset(
+        {"report_to_police", "legal_rights", "no_longer_have_image", "am_i_eligible"}
+    ),
     "permission": frozenset({"tell_parents_fear", "i_am_a_parent", "am_i_eligible"}),
 }
 """What a worry is easily taken for, and what who has it does not want to hear."""
@@ -168,4 +170,6 @@ def needs(meaning: Meaning) -> tuple[Intent, ...]:
         return ()
     found = (meaning.intent, *(one for one in meaning.also if one != meaning.intent))
     mistaken = _NOT_WORRIED[meaning.worry] if meaning.worry else frozenset[Intent]()
+    if "i_am_a_parent" in found:
+        mistaken |= {"perpetrator"}
     return tuple(one for one in found if one not in mistaken)

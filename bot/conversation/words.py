@@ -107,7 +107,7 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
         return None
     if sign.kind == "abuser_present":
         behind = open_question(state) or state.resume
-        return perhaps_watched(replace(learn(state, meaning), resume=behind), at)
+        return perhaps_watched(replace(_told(state, meaning), resume=behind), at)
     if state.soft_asked:
         return None
     fresh = state.node == START
@@ -117,6 +117,12 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     done = enter(place, NodeId("ask.safe"), at)
     replies = (*_worried(state, meaning), *_answers(state, meaning))
     return Step(done.state, (*said, *replies, *done.effects))
+
+
+def _told(state: State, meaning: Meaning) -> State:
+    """With what is happening, if these words say it; who is meant by "my father" is left open."""
+    situation = learn(state, meaning).answer("situation")
+    return keep(state, "situation", situation) if situation else state
 
 
 def _greet(state: State, event: Said) -> Step:
@@ -219,7 +225,7 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
         warm = _comfort(learned, meaning) if meaning.feeling == "distress" else ()
         done = enter(learned, place, at)
         return Step(done.state, (*(_worried(learned, meaning) or warm), *done.effects))
-    if {*needs(meaning)} & FAREWELLS and {*needs(meaning)} <= GREETINGS:
+    if _parts(learned, meaning):
         return _farewell(learned)
     replies = (*_worried(learned, meaning), *_answers(learned, meaning))
     if (learned.answers, learned.minor) != (before.answers, before.minor):
@@ -235,6 +241,12 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
     return _missed(learned, meaning, at)
 
 
+def _parts(state: State, meaning: Meaning) -> bool:
+    """Whether the words say thanks or goodbye and no more; whether one is safe is still asked."""
+    said = {*needs(meaning)}
+    return bool(said & FAREWELLS) and said <= GREETINGS and state.node != "ask.safe"
+
+
 def _farewell(state: State) -> Step:
     """Thanks and goodbye are answered, and nothing is asked. The way back to a question that is
     open stays, since a platform may have taken its buttons away."""
@@ -246,7 +258,7 @@ def _farewell(state: State) -> Step:
 def _tells_an_age(meaning: Meaning) -> bool:
     """An age told is no question, and nothing else is guessed into it."""
     ages = (meaning.own_age, meaning.image_age, meaning.their_age)
-    return any(age is not None for age in ages) and not needs(meaning)
+    return any(age is not None for age in ages) and {*needs(meaning)} <= {"under_13"}
 
 
 def _worried(state: State, meaning: Meaning) -> tuple[Send, ...]:
