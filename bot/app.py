@@ -22,12 +22,12 @@ from bot.helplines import HelpLines
 from bot.log import log, where
 from bot.miniapp.routes import MiniApp
 from bot.settings import Settings
-from bot.store import ConversationId
+from bot.store import ConversationId, Opens
 from bot.store.sqlite import SqliteStore
 from bot.taking import Taking
 from bot.text import Texts, load_texts
 from bot.vault import Vault, load_or_make
-from bot.voice import Operator, Voice, ticket_digest
+from bot.voice import Operator, Voice, ticket_digest, token_of
 from bot.worker import Worker
 
 MOST_PAGES: Final = 700
@@ -95,10 +95,13 @@ class Sala:
             self.settings, self.texts, self.store, self.vault, self.clock, self.renew, takes
         )
 
-    async def renew(self, conversation: ConversationId, language: Language) -> str | None:
-        """A fresh token in place of the conversation's open mini-app ticket, if it has one."""
-        token = f"{language}-{self.vault.randoms(16).hex()}"
-        ticket = await self.store.renew(conversation, self.ticket_digest(token), self.clock())
+    async def renew(
+        self, conversation: ConversationId, language: Language, opens: Opens
+    ) -> str | None:
+        """A fresh token in place of the conversation's open ticket to this, if it has one."""
+        token = token_of(language, opens, self.vault.randoms(16))
+        digest = self.ticket_digest(token)
+        ticket = await self.store.renew(conversation, digest, self.clock(), opens)
         return token if ticket else None
 
     def _help_card(self, language: Language) -> list[str]:

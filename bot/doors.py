@@ -11,11 +11,11 @@ from starlette.routing import BaseRoute
 from bot.channels import Channel
 from bot.conversation.model import Language
 from bot.settings import Settings
-from bot.store import ConversationId, Store
+from bot.store import ConversationId, Opens, Store
 from bot.text import Texts
 from bot.vault import Vault
 
-Renew = Callable[[ConversationId, Language], Awaitable[str | None]]
+Renew = Callable[[ConversationId, Language, Opens], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)

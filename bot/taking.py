@@ -23,6 +23,7 @@ from bot.store import (
     Bundle,
     ConversationId,
     EffectId,
+    HeldAlready,
     Registry,
     Store,
     Ticket,
@@ -102,6 +103,8 @@ class Taking:
             await self.registry.register_sent(ticket, [item], now)
         except TooManyImages:
             return "full"
+        except HeldAlready:
+            return "already"
         except TicketRefused:
             return "busy"
         return None

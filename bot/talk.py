@@ -11,12 +11,13 @@ from uuid import uuid4
 
 from bot.app import Sala
 from bot.cases.hashes import Item
+from bot.cases.likeness import is_same
 from bot.channels.terminal import MAX_LINE, TerminalChannel, address, files_in
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Inbound, Language, Opened, TooLong, Typed
 from bot.hashing.errors import ImageError
 from bot.hashing.image import hash_file, open_picture
-from bot.hashing.likeness import is_same, phash
+from bot.hashing.likeness import phash
 from bot.store import Arrival, TicketRefused, TooManyImages
 from bot.worker import Worker
 

@@ -17,7 +17,7 @@ from bot.conversation.shows import Show
 from bot.helplines import Card, HelpLines
 from bot.knowledge import Need, official_page
 from bot.shelf import Shelf
-from bot.store import ConversationId, EffectId, Registry, Ticket
+from bot.store import ConversationId, EffectId, Opens, Registry, Ticket
 from bot.text import Texts
 from bot.vault import Vault
 
@@ -101,9 +101,16 @@ class Voice:
 # ---------------------------------------------------------------- the mini-app, the lists
 
 
-def ticket_token(vault: Vault, effect: EffectId, language: Language) -> str:
-    """The token of an effect's ticket: its language, then 128 bits that only the key can make."""
-    return f"{language}-{vault.token('ticket', effect.encode())[:16].hex()}"
+def token_of(language: Language, opens: Opens, secret: bytes) -> str:
+    """A ticket's token: its language, what it opens, then 128 bits."""
+    return f"{language}-{'pin-' if opens == 'pin' else ''}{secret[:16].hex()}"
+
+
+def ticket_token(
+    vault: Vault, effect: EffectId, language: Language, opens: Opens = "hashes"
+) -> str:
+    """The token of an effect's ticket, which only the key can make."""
+    return token_of(language, opens, vault.token("ticket", effect.encode()))
 
 
 def ticket_digest(vault: Vault, token: str) -> bytes:
@@ -112,17 +119,27 @@ def ticket_digest(vault: Vault, token: str) -> bytes:
 
 
 async def _app(voice: Voice, asked: Asked) -> Shown:
-    token = ticket_token(voice.vault, asked.id, asked.language)
+    return await _page(voice, asked, "hashes")
+
+
+async def _pin(voice: Voice, asked: Asked) -> Shown:
+    return await _page(voice, asked, "pin")
+
+
+async def _page(voice: Voice, asked: Asked, opens: Opens) -> Shown:
+    """A button to the page, with a ticket for what it opens."""
+    token = ticket_token(voice.vault, asked.id, asked.language, opens)
     ticket = Ticket(
         digest=ticket_digest(voice.vault, token),
         conversation=asked.conversation,
         list=_list(asked),
         expires_at=asked.now + TICKET_LIVES,
         number=asked.values.get("number"),
+        opens=opens,
     )
     await voice.registry.issue(ticket)
     url = f"{voice.public_url}/app#{token}"
-    return Shown(links=(Link(voice.say(asked, "show.app.link"), url, app=True),))
+    return Shown(links=(Link(voice.say(asked, "show.app.link"), url, app=True, opens=opens),))
 
 
 async def _readers(voice: Voice, asked: Asked) -> Shown:
@@ -270,6 +287,7 @@ def _shown(card: Card) -> Shown:
 
 _SHOWS: Final[dict[Show, Callable[[Voice, Asked], Awaitable[Shown]]]] = {
     "app": _app,
+    "pin": _pin,
     "readers": _readers,
     "readers_now": _readers_now,
     "official": _official,

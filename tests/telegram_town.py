@@ -16,10 +16,10 @@ from bot.channels.telegram_pace import Pace
 from bot.conversation.codec import decode_inbound
 from bot.conversation.model import Inbound, Language
 from bot.settings import TelegramSettings
-from bot.store import Arrival, ConversationId, StoreError
+from bot.store import Arrival, ConversationId, Opens, StoreError
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
-from bot.voice import Operator, Voice, ticket_digest
+from bot.voice import Operator, Voice, ticket_digest, token_of
 from bot.worker import Worker
 from tests.peers.telegram_api import TOKEN, TelegramApi, telegram
 from tests.talking import BANGKOK, DAY, HOME, VAULT, taking
@@ -89,10 +89,12 @@ class Town:
         self.kept += [decode_inbound(arrival.body)] if new else []
         return new
 
-    async def renew(self, conversation: ConversationId, language: Language) -> str | None:
-        token = f"{language}-{VAULT.randoms(16).hex()}"
+    async def renew(
+        self, conversation: ConversationId, language: Language, opens: Opens = "hashes"
+    ) -> str | None:
+        token = token_of(language, opens, VAULT.randoms(16))
         digest = ticket_digest(VAULT, token)
-        return token if await self.store.renew(conversation, digest, self.now) else None
+        return token if await self.store.renew(conversation, digest, self.now, opens) else None
 
     async def post(self, update: Any, secret: str = SECRET) -> int:
         """Telegram posts an update; the answer's status."""

@@ -20,6 +20,7 @@ from PIL import Image
 from bot.cases.hashes import Item
 from bot.hashing.image import hash_bytes
 from bot.hashing.jail import PRISONER, Broken, Jail, Refused
+from bot.hashing.likeness import phash
 from bot.hashing.locked import MOST, PIXELS
 
 NO_LIBRARY = "from bot.hashing import locked, walls; walls.LIBRARY = 'no.so'; locked.main()"
@@ -30,6 +31,7 @@ NO_WALLS = (
 ITEM = '{"media": "image", "hashes": [{"kind": "md5", "variant": "file", "value": "%s"}]}' % (
     "0" * 32
 )
+MARK = '"phash": "0123456789abcdef"'
 
 
 def everyday(size: tuple[int, int] = (800, 600)) -> Image.Image:
@@ -144,7 +146,7 @@ def prisoner(script: str, within: float = 20) -> Jail:
 @pytest.mark.parametrize("name", GOOD)
 def test_a_picture_gets_the_hashes_that_the_persons_own_device_makes(name: str) -> None:
     picture = GOOD[name]()
-    assert hashed(picture) == hash_bytes(picture, "image")
+    assert hashed(picture) == hash_bytes(picture, "image", mark=phash)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -188,7 +190,7 @@ def test_a_jail_that_refuses_or_falsifies_a_good_picture_is_none() -> None:
     with pytest.raises(Broken, match="refused"):
         prove("-I", "-c", 'print(\'{"refused": "kind"}\')')
     with pytest.raises(Broken, match="wrong"):
-        prove("-I", "-c", f"print('''{{\"item\": {ITEM}}}''')")
+        prove("-I", "-c", f"print('''{{\"item\": {ITEM}, {MARK}}}''')")
 
 
 def traced(folder: Path, picture: bytes) -> list[str]:
@@ -234,9 +236,12 @@ def test_no_file_is_written_no_line_opened_and_behind_the_walls_only_read_and_an
         '{"refused": ["kind"]}',
         '{"item": []}',
         '{"item": {"media": "image", "hashes": []}}',
-        f'{{"item": {ITEM}, "more": 1}}',
-        f'{{"item": {ITEM.replace("image", "video")}}}',
-        f'{{"item": {ITEM.replace("md5", "sha1")}}}',
+        f'{{"item": {ITEM}}}',
+        f'{{"item": {ITEM}, "phash": 5}}',
+        f'{{"item": {ITEM}, "phash": "0123456789abcdeF"}}',
+        f'{{"item": {ITEM}, {MARK}, "more": 1}}',
+        f'{{"item": {ITEM.replace("image", "video")}, {MARK}}}',
+        f'{{"item": {ITEM.replace("md5", "sha1")}, {MARK}}}',
     ],
 )
 def test_what_is_not_hashes_in_the_form_of_a_post_is_nothing(said: str) -> None:

@@ -39,7 +39,7 @@ def test_who_line_vouches_for_gets_a_fresh_ticket_of_their_own(tmp_path: Path) -
     async def story(sala: Account) -> None:
         sala.line.id_tokens[id_token()] = claims()
         assert await asks(sala, id_token(), language="es") == (200, {"ticket": sala.open_link})
-        assert sala.renewed == [(conversation_of(b"line:" + ANN.encode()), "es")]
+        assert sala.renewed == [(conversation_of(b"line:" + ANN.encode()), "es", "hashes")]
         sala.open_link = None
         assert await asks(sala, id_token()) == (404, {"error": "no_link"})
 

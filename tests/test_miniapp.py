@@ -15,6 +15,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from bot.cases.hashes import parse_items
 from bot.conversation.model import LANGUAGES
 from bot.miniapp.routes import STATIC, MiniApp, routes
 from bot.store import ConversationId, Ticket
@@ -27,6 +28,7 @@ NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 HOME = "https://sala.example"
 TICKET = "th-" + "t" * 30
 OTHER = "en-" + "u" * 30
+PIN_TICKET = "en-pin-" + "p" * 30
 FILES = ("/app", "/app/", "/app/app.js", "/app/style.css", "/app/box.html")
 PICTURE: dict[str, Any] = {
     "media": "image",
@@ -58,12 +60,14 @@ def client(app: MiniApp, base_url: str = HOME) -> TestClient:
     return TestClient(Starlette(routes=routes(app)), base_url=base_url)
 
 
-def post(app: MiniApp, said: object, **headers: str) -> tuple[int, dict[str, Any]]:
+def post(
+    app: MiniApp, said: object, path: str = "/app/hashes", **headers: str
+) -> tuple[int, dict[str, Any]]:
     sent = {"content-type": "application/json"} | {
         k.replace("_", "-"): v for k, v in headers.items()
     }
     body = said if isinstance(said, bytes) else json.dumps(said).encode()
-    answer = client(app).post("/app/hashes", content=body, headers=sent)
+    answer = client(app).post(path, content=body, headers=sent)
     return answer.status_code, answer.json()
 
 
@@ -163,6 +167,58 @@ def test_a_store_that_cannot_write_now_says_so(app: MiniApp) -> None:
     assert post(replace(app, registry=Busy()), items()) == (503, {"error": "busy"})
 
 
+# ---------------------------------------------------------------- the PIN of a case of the chat
+
+
+async def offered(store: SqliteStore) -> str:
+    """The number of a case made in the chat, whose page may be opened with `PIN_TICKET`."""
+    who, ends = ConversationId(b"c" * 16), NOW + timedelta(hours=1)
+    sent = Ticket(b"s" * 16, who, "adults", ends)
+    case = await store.register_sent(sent, parse_items([PICTURE]), NOW)
+    assert case
+    pin = Ticket(digest(PIN_TICKET), who, "adults", ends, case.number, "pin")
+    await store.issue(pin)
+    return case.number
+
+
+def test_number_and_pin_of_a_case_of_the_chat_are_shown_once(app: MiniApp) -> None:
+    number = asyncio.run(offered(app.registry))
+    status, shown = post(app, {"ticket": PIN_TICKET}, "/app/pin")
+    assert (status, shown["case"], shown["images"]) == (200, number, 1)
+    assert re.fullmatch(r"[0-9]{6}", shown["pin"])
+    assert post(app, {"ticket": PIN_TICKET}, "/app/pin") == (410, {"error": "used"})
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"", (400, "form")),
+        ({"ticket": PIN_TICKET, "items": [PICTURE]}, (400, "form")),
+        ({"ticket": PIN_TICKET, "case": "K7Q-2XH-DPM"}, (400, "form")),
+        (b" " * 64_001, (413, "too_large")),
+        ({"ticket": TICKET}, (410, "unknown")),
+    ],
+)
+def test_whatever_else_is_posted_shows_no_pin(
+    app: MiniApp, said: object, answer: tuple[int, str]
+) -> None:
+    asyncio.run(offered(app.registry))
+    status, code = answer
+    assert post(app, said, "/app/pin") == (status, {"error": code})
+    assert post(app, {"ticket": PIN_TICKET}, "/app/pin")[0] == 200
+
+
+def test_only_our_own_page_may_ask_for_a_pin(app: MiniApp) -> None:
+    asyncio.run(offered(app.registry))
+    for headers in ({"origin": "https://elsewhere.example"}, {"content_type": "text/plain"}):
+        asked = post(app, {"ticket": PIN_TICKET}, "/app/pin", **headers)
+        assert asked == (400, {"error": "form"})
+    assert client(app).get("/app/pin").status_code == 405
+
+
+# ---------------------------------------------------------------- who may post
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -200,10 +256,10 @@ def test_only_the_pages_own_files_are_served(app: MiniApp) -> None:
         assert page.get(path).status_code == 404
 
 
-@pytest.mark.parametrize("path", [*FILES, "/app/hashes"])
+@pytest.mark.parametrize("path", [*FILES, "/app/hashes", "/app/pin"])
 def test_nothing_is_kept_sniffed_or_told_to_other_sites(app: MiniApp, path: str) -> None:
     page = client(app)
-    sent = (page.post(path) if path == "/app/hashes" else page.get(path)).headers
+    sent = (page.get(path) if path in FILES else page.post(path)).headers
     assert sent["cache-control"] == "no-store"
     assert sent["x-content-type-options"] == "nosniff"
     assert sent["referrer-policy"] == "no-referrer"
@@ -212,7 +268,7 @@ def test_nothing_is_kept_sniffed_or_told_to_other_sites(app: MiniApp, path: str)
     assert "set-cookie" not in sent
 
 
-def test_the_page_may_load_its_own_files_and_post_to_one_address(app: MiniApp) -> None:
+def test_the_page_may_load_its_own_files_and_post_to_two_addresses(app: MiniApp) -> None:
     answer = client(app).get("/app")
     assert policy(answer) == {
         "default-src": ["'none'"],
@@ -220,7 +276,7 @@ def test_the_page_may_load_its_own_files_and_post_to_one_address(app: MiniApp) -
         "style-src": [f"{HOME}/app/style.css"],
         "img-src": ["data:"],
         "frame-src": [f"{HOME}/app/box.html"],
-        "connect-src": [f"{HOME}/app/hashes"],
+        "connect-src": [f"{HOME}/app/hashes", f"{HOME}/app/pin"],
         "frame-ancestors": ["https://web.telegram.org"],
         "base-uri": ["'none'"],
         "form-action": ["'none'"],
@@ -251,12 +307,14 @@ def test_on_one_machine_both_names_of_the_loopback_are_ours(app: MiniApp) -> Non
     assert policy(page.get("/app"))["connect-src"] == [
         "http://127.0.0.1:8765/app/hashes",
         "http://localhost:8765/app/hashes",
+        "http://127.0.0.1:8765/app/pin",
+        "http://localhost:8765/app/pin",
     ]
 
 
 def test_another_host_name_does_not_change_whom_the_page_trusts(app: MiniApp) -> None:
     answer = client(app, "https://elsewhere.example").get("/app")
-    assert policy(answer)["connect-src"] == [f"{HOME}/app/hashes"]
+    assert policy(answer)["connect-src"] == [f"{HOME}/app/hashes", f"{HOME}/app/pin"]
 
 
 def test_the_page_carries_every_text_and_no_markup_in_them(app: MiniApp) -> None:
@@ -277,12 +335,17 @@ ERRORS = (
 )  # fmt: skip
 
 
+PIN_ERRORS = ("unknown", "used", "expired", "busy", "network")
+
+
 def test_every_text_the_page_asks_for_exists_in_every_language() -> None:
     names = ("index.html", "app.js", "box.js", "hashes.js")
     source = "".join((STATIC / name).read_text() for name in names)
     wanted = set(re.findall(r'(?:data-text=|data-title=|words\(|say\()"([\w.]+)"', source))
     wanted |= {f"problem.{id}" for id in re.findall(r'Problem\("(\w+)"\)', source)}
     wanted |= {f"error.{code}" for code in ERRORS}
+    wanted |= {f"pin.error.{code}" for code in PIN_ERRORS}
+    wanted |= {"done.heading", "pin.heading", "sending", "pin.sending"}
     assert len(wanted) > 40
     for language in LANGUAGES:
         assert wanted <= load_texts().group("app", language).keys()

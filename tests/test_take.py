@@ -24,7 +24,9 @@ from bot.conversation.model import (
     Media,
     NodeId,
     Opened,
+    PinShown,
     Remove,
+    Send,
     TooLong,
     Unsent,
     Withdraw,
@@ -275,7 +277,41 @@ def test_a_case_made_in_silence_is_told_when_they_can_talk():
     talk = taking().say(alarm=AlarmSign("abuser_present", "hard"))
     assert talk(Hashed(AT, NUMBER, 1, here=True)).effects == ()
     talk.say("greeting").press("ask.talk_now=yes")
-    assert talk.said == ["take.made", "case.made.2", "take.delete", "ask.updates"]
+    assert talk.said == ["take.made.quiet", "case.made.2", "take.delete", "ask.updates"]
+
+
+def shows(talk):
+    return [one.show for one in talk.did(Send)]
+
+
+def test_c12_the_page_with_the_pin_is_offered_once_when_the_case_is_made():
+    talk = taking()(Hashed(AT, NUMBER, 1, here=True))
+    assert shows(talk)[0] == "pin"
+    talk(picture("8"))(Hashed(AT, NUMBER, 2, here=True))
+    assert "pin" not in shows(talk)
+    for later in ("home=status", "home=withdraw", "ask.delete=chat", "app=again"):
+        assert "pin" not in shows(talk.press(later))
+
+
+def test_c9_after_a_silence_no_page_shows_a_pin_to_whoever_says_they_can_talk():
+    talk = taking().say(alarm=AlarmSign("abuser_present", "hard"))
+    talk(Hashed(AT, NUMBER, 1, here=True)).say("greeting").press("ask.talk_now=yes")
+    assert "pin" not in shows(talk)
+
+
+def test_a_case_whose_pin_was_shown_is_keyless_no_more_and_nothing_is_said_of_it():
+    talk = taking()(Hashed(AT, NUMBER, 1, here=True))
+    assert talk(PinShown(AT, "another")).state.keyless
+    assert talk(PinShown(AT, NUMBER)).effects == ()
+    assert not talk.state.keyless
+    assert talk.press("ask.delete=chat").said == ["delete.chat"]
+
+
+def test_a_picture_that_the_case_holds_is_said_to_be_there_and_how_to_unsend_it():
+    talk = taking()(Hashed(AT, NUMBER, 1, here=True))(picture("8"))(NotTaken(AT, "8", "already"))
+    assert talk.said == ["take.already", "take.delete", "take.next"]
+    talk(picture("9"))(NotTaken(AT, "9", "already"))
+    assert talk.said == ["take.already", "take.delete", "ask.updates"]
 
 
 def test_c12_a_chat_that_alone_leads_to_its_case_is_not_cleared_without_saying_so():

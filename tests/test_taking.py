@@ -30,8 +30,8 @@ WAY = (*TO_APP, "app=trouble", "app=chat", "ask.take=yes")
 Story = Callable[[Town], Awaitable[None]]
 
 
-def everyday(kind: str = "JPEG") -> bytes:
-    chance = np.random.default_rng(7)
+def everyday(kind: str = "JPEG", seed: int = 7) -> bytes:
+    chance = np.random.default_rng(seed)
     small = Image.fromarray(chance.integers(0, 256, (9, 12, 3), np.uint8))
     file = io.BytesIO()
     small.resize((800, 600), Image.Resampling.BICUBIC).save(file, kind)
@@ -123,12 +123,27 @@ def test_c16_on_line_it_is_fetched_once_and_the_person_is_told_how_to_unsend(
 def test_the_second_picture_joins_the_case(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         await agreed(town)
-        other = everyday("PNG")
+        other = everyday("PNG", 8)
         await town.hears(town.api.picture(ANN, PICTURE))
         await town.hears(town.api.picture(ANN, other))
         found = await records(town)
         assert {one.value for one in found} == pdqs(PICTURE) | pdqs(other)
         assert len({case for one in found for case, _ in one.cases}) == 1
+
+    tell(tmp_path, story)
+
+
+def test_a_copy_of_it_sent_again_is_said_to_be_there_and_leaves_the_chat_too(
+    tmp_path: Path,
+) -> None:
+    async def story(town: Town) -> None:
+        await agreed(town)
+        await town.hears(town.api.picture(ANN, PICTURE))
+        await town.hears(town.api.picture(ANN, everyday("PNG")))
+        assert said(town, "take.already") == 1
+        assert said(town, "take.delete") == 2
+        assert pictures_in(town) == []
+        assert await listed(town) == pdqs(PICTURE)
 
     tell(tmp_path, story)
 

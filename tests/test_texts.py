@@ -49,6 +49,7 @@ FIELDS: Final = {
     "show.status.shared": {"partner"},
     "take.added": {"images"},
     "take.made": {"number", "images"},
+    "take.made.quiet": {"number", "images"},
 }
 
 NEVER: Final[dict[Language, tuple[str, ...]]] = {
@@ -300,3 +301,9 @@ def test_the_bland_line_is_the_one_of_the_care_page_c9():
 def test_a_language_is_named_by_itself_in_every_language():
     names = [[texts(one)[f"language.{name}"] for name in LANGUAGES] for one in LANGUAGES]
     assert names == [["ภาษาไทย", "English", "Español"]] * 3
+
+
+@each
+def test_a_picture_added_twice_is_met_with_the_same_words_on_the_page_and_in_the_chat(language):
+    page = texts(language, "miniapp")["app.problem.already"]
+    assert texts(language)["take.already"].startswith(page)

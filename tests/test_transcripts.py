@@ -25,7 +25,7 @@ REVIEWED = datetime(2026, 11, 23, 5, tzinfo=UTC)
 """The day the help lines in these talks were fresh."""
 NUMBER = re.compile(r"\b[A-Z][0-9A-Z]{2}-[0-9A-Z]{3}-[0-9A-Z]{3}\b")
 PIN = re.compile(r"(PIN: )[0-9]{6}")
-TICKET = re.compile(r"(#[a-z]{2}-)[0-9a-f]{32}")
+TICKET = re.compile(r"(#[a-z]{2}-(?:pin-)?)[0-9a-f]{32}")
 
 
 def language_of(path: Path) -> Language:

@@ -5,7 +5,7 @@ The closed list of variants and the wire form are described in docs/hashing.md.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 Media = Literal["image", "video"]
@@ -55,6 +55,8 @@ class Item:
 
     media: Media
     hashes: tuple[Hash, ...]
+    phash: str | None = field(default=None, repr=False)
+    """Of a picture sent into the chat (16 hex digits): for its own case, never listed or posted."""
 
 
 def parse_items(posted: object) -> tuple[Item, ...]:

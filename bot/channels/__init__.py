@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bot.channels.fetching import NotFetched
 from bot.conversation.model import Language
-from bot.store import EffectId
+from bot.store import EffectId, Opens
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A button that opens an address. `app` marks the mini-app."""
+    """A button that opens an address. `app` marks the mini-app, `opens` what it is opened for."""
 
     label: str
     url: str = field(repr=False)
     app: bool = False
+    opens: Opens = "hashes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Chose, Language, Media, Opened, TooLong, Typed
 from bot.settings import LineSettings
-from bot.store import Arrival, ConversationId, StoreError
+from bot.store import Arrival, ConversationId, Opens, StoreError
 from bot.text import Texts
 
 __all__ = ["LineChannel", "LineDoor", "line_channel", "routes"]
@@ -46,7 +46,7 @@ class LineDoor:
     conversation_of: Callable[[bytes], ConversationId]
     clock: Callable[[], datetime]
     wake: Callable[[], None]
-    renew: Callable[[ConversationId, Language], Awaitable[str | None]]
+    renew: Callable[[ConversationId, Language, Opens], Awaitable[str | None]]
     texts: Texts
     public_url: str
     settings: LineSettings

@@ -132,7 +132,8 @@ def _links(link: Link, outside: str, language: Language, liff: str) -> Iterator[
     if not liff:
         yield _uri(link.label, browser, "primary")
         return
-    yield _uri(link.label, f"https://liff.line.me/{liff}?lang={language}", "primary")
+    what = f"?lang={language}" + ("&opens=pin" if link.opens == "pin" else "")
+    yield _uri(link.label, f"https://liff.line.me/{liff}{what}", "primary")
     yield _uri(outside, browser, "link")
 
 

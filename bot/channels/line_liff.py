@@ -23,7 +23,7 @@ from starlette.routing import BaseRoute, Route
 from bot.channels.browser import fill
 from bot.channels.line_api import Refused
 from bot.conversation.model import LANGUAGES, Language
-from bot.store import ConversationId
+from bot.store import ConversationId, Opens
 from bot.text import Texts
 
 SDK: Final = "https://static.line-scdn.net/liff/edge/2/sdk.js"
@@ -53,7 +53,7 @@ class LiffDesk:
     """What the entry page stands on. `verify` asks LINE about an ID token (token, channel)."""
 
     verify: Callable[[str, str], Awaitable[Mapping[str, Any]]]
-    renew: Callable[[ConversationId, Language], Awaitable[str | None]]
+    renew: Callable[[ConversationId, Language, Opens], Awaitable[str | None]]
     conversation_of: Callable[[str], ConversationId]
     clock: Callable[[], datetime]
     texts: Texts
@@ -111,9 +111,9 @@ async def _static(desk: LiffDesk, request: Request) -> Response:
 
 async def _ticket(desk: LiffDesk, request: Request) -> Response:
     try:
-        token, language = _fields(await _body(request))
+        token, language, opens = _fields(await _body(request))
         user = await _proven(desk, token)
-        ticket = await desk.renew(desk.conversation_of(user), language)
+        ticket = await desk.renew(desk.conversation_of(user), language, opens)
         if ticket is None:
             raise _Answer(404, "no_link")
         answer = JSONResponse({"ticket": ticket}, headers=_headers(desk))
@@ -155,16 +155,17 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _fields(body: bytes) -> tuple[str, Language]:
+def _fields(body: bytes) -> tuple[str, Language, Opens]:
     try:
         plain = json.loads(body)
     except (ValueError, RecursionError):
         raise _Answer(400, "form") from None
     match plain:
-        case {"id_token": str(token)} if plain.keys() <= {"id_token", "language"}:
+        case {"id_token": str(token)} if plain.keys() <= {"id_token", "language", "opens"}:
             if not _TOKEN.fullmatch(token):
                 raise Unproven
-            return token, _language(plain.get("language"))
+            opens: Opens = "pin" if plain.get("opens") == "pin" else "hashes"
+            return token, _language(plain.get("language")), opens
         case _:
             raise _Answer(400, "form")
 

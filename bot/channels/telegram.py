@@ -45,7 +45,7 @@ from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Language
 from bot.log import log, where
 from bot.settings import TelegramSettings
-from bot.store import Arrival, ConversationId, StoreError
+from bot.store import Arrival, ConversationId, Opens, StoreError
 from bot.text import Texts
 
 __all__ = ["TelegramChannel", "TelegramDoor", "poll", "routes"]
@@ -214,7 +214,7 @@ class TelegramDoor:
     conversation_of: Callable[[bytes], ConversationId]
     clock: Callable[[], datetime]
     wake: Callable[[], None]
-    renew: Callable[[ConversationId, Language], Awaitable[str | None]]
+    renew: Callable[[ConversationId, Language, Opens], Awaitable[str | None]]
     texts: Texts
     public_url: str
     settings: TelegramSettings

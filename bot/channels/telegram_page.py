@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from bot.channels.telegram_init import Forged, Whose
 from bot.conversation.model import Language
-from bot.store import ConversationId, StoreError
+from bot.store import ConversationId, Opens, StoreError
 from bot.text import Texts, language_of
 
 MOST: Final = 16_000
@@ -35,7 +35,7 @@ class Page:
     whose: Whose
     conversation_of: Callable[[int], ConversationId]
     clock: Callable[[], datetime]
-    renew: Callable[[ConversationId, Language], Awaitable[str | None]]
+    renew: Callable[[ConversationId, Language, Opens], Awaitable[str | None]]
     texts: Texts
     public_url: str
 
@@ -67,16 +67,16 @@ async def _file(page: Page, request: Request) -> Response:
 
 
 async def _ticket(page: Page, request: Request) -> Response:
-    """`{init_data, language}` as `{ticket}`, in place of the one in the chat."""
+    """`{init_data, language, opens}` as `{ticket}`, in place of the one in the chat."""
     said, status = await _renewed(page, request)
     return JSONResponse(said, status, headers=_headers(page.public_url))
 
 
 async def _renewed(page: Page, request: Request) -> tuple[dict[str, str], int]:
     try:
-        init_data, language = _posted(await _body(page, request))
+        init_data, language, opens = _posted(await _body(page, request))
         user = page.whose(init_data, page.clock())
-        token = await page.renew(page.conversation_of(user), language)
+        token = await page.renew(page.conversation_of(user), language, opens)
     except Forged:
         return {"error": "refused"}, 403
     except StoreError:
@@ -101,14 +101,17 @@ async def _body(page: Page, request: Request) -> bytes:
     return bytes(kept)
 
 
-def _posted(body: bytes) -> tuple[str, Language]:
+def _posted(body: bytes) -> tuple[str, Language, Opens]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         raise Forged from None
     match said:
-        case {"init_data": str(init_data), "language": str(code), **others} if not others:
-            return init_data, language_of(code) or "en"
+        case {"init_data": str(init_data), "language": str(code), **others} if others.keys() <= {
+            "opens"
+        }:
+            opens: Opens = "pin" if others.get("opens") == "pin" else "hashes"
+            return init_data, language_of(code) or "en", opens
         case _:
             raise Forged
 

@@ -315,7 +315,8 @@ def _link(link: Link, message: Message, manner: Manner) -> Iterator[Button]:
     if not link.app or manner.page is None:
         yield {"text": link.label, "url": link.url}
         return
-    page = {"url": f"{manner.page}?l={message.language}"}
+    what = f"?l={message.language}" + ("&opens=pin" if link.opens == "pin" else "")
+    page = {"url": f"{manner.page}{what}"}
     yield {"text": link.label, "web_app": page}
     outside = manner.texts.say("telegram.browser", message.language)
     yield {"text": outside, "url": link.url}

@@ -28,7 +28,8 @@ ENTRANCES: Final = (
         "firstaid", "help", "ask.delete", "ask.language", "people", "status", "withdraw", "tell",
         "self_harm", "self_harm.other", "danger", "bland", "bland.danger", "ask.talk_now",
         "ask.safe", "ask.how", "ask.meant", "news", "case.made", "case.wrong", "withdrawn",
-        "erased", "ask.pin", "status.show", "take.late", "take.made", "take.added", "case.added",
+        "erased", "ask.pin", "status.show", "take.late", "take.made", "take.made.quiet",
+        "take.added", "take.already", "case.added",
     )),
 )  # fmt: skip
 """Where the engine enters the table by itself, not by an option."""

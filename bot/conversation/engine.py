@@ -24,6 +24,7 @@ from bot.conversation.model import (
     News,
     NodeId,
     Opened,
+    PinShown,
     Said,
     Send,
     Speak,
@@ -34,7 +35,7 @@ from bot.conversation.model import (
 )
 from bot.conversation.moves import awake, pick, repeat, speaking, talk_now
 from bot.conversation.picture import NotTaken
-from bot.conversation.sent import guarded, made, not_taken, refused, sent, taken_back
+from bot.conversation.sent import guarded, made, not_taken, pin_shown, refused, sent, taken_back
 from bot.conversation.table import Ask, Line
 from bot.conversation.walk import HOME, START, Step, enter, question, send
 from bot.conversation.words import said
@@ -74,6 +75,8 @@ def _step(state: State, event: Event) -> Step:  # noqa: PLR0911, PLR0912  # a li
             return _hashed(state, event)
         case NotTaken():
             return not_taken(state, event)
+        case PinShown():
+            return Step(pin_shown(state, event))
         case CaseChecked():
             return _checked(state, event)
         case News():

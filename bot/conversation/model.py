@@ -161,6 +161,14 @@ class Hashed:
 
 
 @dataclass(frozen=True, slots=True)
+class PinShown:
+    """The page showed the PIN of a case that was made in this chat."""
+
+    at: datetime
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaseChecked:
     """The answer to `CheckCase`. `wait` is seconds until the next try is read."""
 
@@ -196,8 +204,8 @@ class Gone:
 
 
 Event = (
-    Said | Opened | Chose | Media | Unsent | TooLong | Hashed | NotTaken | CaseChecked | News | Due
-    | Gone
+    Said | Opened | Chose | Media | Unsent | TooLong | Hashed | NotTaken | PinShown | CaseChecked
+    | News | Due | Gone
 )  # fmt: skip
 Inbound = Typed | Event
 
@@ -364,7 +372,7 @@ class State:
     number: str | None = None
     images: int = 0
     keyless: bool = False
-    """The case has no PIN: only this chat leads to it."""
+    """The case has shown no PIN: only this chat leads to it."""
     checking: CaseKeys | None = None
     purpose: Purpose | None = None
     leaving: bool = False

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Problem = Literal["gone", "size", "kind", "plain", "full", "busy"]
+Problem = Literal["gone", "size", "kind", "plain", "full", "already", "busy"]
 """Why a picture gave no hashes: not there (any more) · too large · no picture that can be read ·
-too plain to be found · the case is full · it cannot be done now."""
+too plain to be found · the case is full · the case holds it already · it cannot be done now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from bot.conversation.model import (
     Hashed,
     Media,
     NodeId,
+    PinShown,
     Remove,
     State,
 )
@@ -80,23 +81,36 @@ def _over(awaited: Awaited, at: datetime) -> bool:
 def made(state: State, event: Hashed) -> tuple[bool, NodeId]:
     """Whether the case has no PIN, and where it goes on: a new one is named, an old one grew.
 
-    A page shows the PIN of a case it made, never of one that was made of a picture in the chat.
+    The mini-app shows the PIN of a case it made. For one that was made of a picture in the chat a
+    page is offered once, when the case is made, and not after a silence: whoever holds the phone
+    later gets none (C9, C12).
     """
     same = state.number == event.number
     keyless = state.keyless if same else event.here
     if event.here:
-        return keyless, NodeId("take.added" if same else "take.made")
+        made = "take.made.quiet" if state.silent else "take.made"
+        return keyless, NodeId("take.added" if same else made)
     return keyless, NodeId("case.added" if keyless else "case.made")
 
 
+def pin_shown(state: State, event: PinShown) -> State:
+    """The person has the PIN of this case now."""
+    return replace(state, keyless=False) if event.number == state.number else state
+
+
 def not_taken(state: State, event: NotTaken) -> Step:
-    """Say why; then the next try, or the agreement anew when there were enough."""
+    """Say why; then the next try, or the agreement anew when there were enough.
+
+    One that the case holds already is no failure: it goes on as after any that was added.
+    """
     awaited = state.awaited
     if awaited is None or awaited.ref != event.ref:
         return Step(state)
     state = replace(state, awaited=replace(awaited, ref=None))
     if state.node not in AWAITING:
         return Step(state)
+    if event.problem == "already":
+        return enter(state, NodeId("take.already"), event.at)
     said = send(state, Line(f"take.{event.problem}"))
     if awaited.left:
         return repeat(state, event.at, said)

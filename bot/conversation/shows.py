@@ -11,6 +11,7 @@ PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
 
 Show = Literal[
     "app",  # a button that opens the mini-app, for `list`
+    "pin",  # a button that opens the page with the PIN of a case made in this chat
     "readers",  # which platforms read `list` today, or the official page
     "readers_now",  # the same in one line
     "official",  # the official page for `list`, as a button

@@ -3,7 +3,7 @@ or in the jail. Errors: `bot.hashing.errors`."""
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -50,10 +50,14 @@ def hash_file(path: Path, *, turned: bool = False) -> Item:
     return hash_bytes(data, "image", turned=turned)
 
 
-def hash_bytes(data: bytes, media: Media, *, turned: bool = False, scaled: bool = False) -> Item:
+def hash_bytes(
+    data: bytes, media: Media, *, turned: bool = False, scaled: bool = False,
+    mark: Callable[[Image.Image], str] | None = None,
+) -> Item:  # fmt: skip
     """The PDQ hashes of a picture's `forms`, MD5 and SHA-256 of a file's bytes. ImageError.
 
-    `scaled` lets the decoder shrink a large JPEG: many times cheaper, and a few bits off.
+    `scaled` lets the decoder shrink a large JPEG: many times cheaper, and a few bits off. `mark`
+    makes the picture's pHash.
     """
     _refuse_size(len(data), MAX_VIDEO_BYTES if media == "video" else MAX_IMAGE_BYTES)
     if media == "video":
@@ -62,7 +66,7 @@ def hash_bytes(data: bytes, media: Media, *, turned: bool = False, scaled: bool 
         return Item(media, _digests([data]))
     picture, orientation = _opened(data, scaled)
     pdqs = forms(np.asarray(picture), orientation, turned=turned)
-    return Item(media, (*pdqs, *_digests([data])))
+    return Item(media, (*pdqs, *_digests([data])), mark(picture) if mark else None)
 
 
 def open_picture(data: bytes) -> Image.Image:

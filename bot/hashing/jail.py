@@ -9,12 +9,14 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import struct
 import sys
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from bot.cases.hashes import MAX_BODY, BadSubmission, Item, parse_items
@@ -28,6 +30,7 @@ WITHIN: Final = 30.0
 AT_ONCE: Final = 1
 """Pictures open at the same time: the rest of a small server's memory is for the bot."""
 _WHY: Final = {NO_WALLS: "the system has no libseccomp2, or its kernel refuses seccomp"}
+_PHASH: Final = re.compile(r"[0-9a-f]{16}")
 _PROBLEMS: Final[tuple[Problem, ...]] = ("size", "kind", "plain")
 _ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -143,15 +146,16 @@ def _item(said: bytes) -> Item:
     """One picture's hashes in the form of a post, and no other: the prisoner may be taken over."""
     try:
         match json.loads(said):
-            case {"item": dict(posted), **rest} if not rest:
+            case {"item": dict(posted), "phash": str(phash), **rest} if not rest:
                 (item,) = parse_items([posted])
+                item = replace(item, phash=_PHASH.fullmatch(phash) and phash)
             case {"refused": problem, **rest} if not rest and problem in _PROBLEMS:
                 raise Refused(problem)
             case _:
                 raise Refused("kind")
     except (ValueError, RecursionError, BadSubmission):
         raise Refused("kind") from None
-    if item.media != "image":
+    if item.media != "image" or item.phash is None:
         raise Refused("kind")
     return item
 

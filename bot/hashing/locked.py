@@ -1,7 +1,8 @@
 """The prisoner (`python -I -m bot.hashing.locked`): loads its decoders, raises the walls, and only
 then reads one picture from standard input and answers with its hashes, one JSON object.
 
-`{"item": …}` as the mini-app posts it, `{"refused": problem}`, or nothing when there are no walls.
+`{"item": …, "phash": …}`, the item as the mini-app posts it; `{"refused": problem}`; or nothing
+when there are no walls.
 """
 
 import json
@@ -21,6 +22,7 @@ from bot.conversation.picture import Problem
 from bot.hashing import walls
 from bot.hashing.errors import Empty, Framed, ImageError, NotAnImage, TooLarge, TooPlain
 from bot.hashing.image import FORMATS, hash_bytes
+from bot.hashing.likeness import phash
 
 MOST: Final = 10_000_000
 """Bytes of a picture."""
@@ -55,7 +57,7 @@ def answer(data: bytes) -> dict[str, Any]:
     if len(data) > MOST:
         return {"refused": "size"}
     try:
-        item = hash_bytes(data, "image", scaled=True)
+        item = hash_bytes(data, "image", scaled=True, mark=phash)
     except ImageError as error:
         return {"refused": _PROBLEMS[type(error)]}
     except MemoryError:
@@ -65,7 +67,7 @@ def answer(data: bytes) -> dict[str, Any]:
         | ({} if one.quality is None else {"quality": one.quality})
         for one in item.hashes
     ]
-    return {"item": {"media": item.media, "hashes": hashes}}
+    return {"item": {"media": item.media, "hashes": hashes}, "phash": item.phash}
 
 
 def warm() -> None:

@@ -34,7 +34,7 @@ _ALWAYS: Final = (
 
 
 def of_page(origins: Sequence[str], exit_url: str) -> dict[str, str]:
-    """For the outer page: its own two files, the frame, one address to post to."""
+    """For the outer page: its own two files, the frame, two addresses to post to."""
     leave = urlsplit(exit_url)
 
     def each(path: str) -> str:
@@ -46,7 +46,7 @@ def of_page(origins: Sequence[str], exit_url: str) -> dict[str, str]:
         f"style-src {each('/app/style.css')}",
         "img-src data:",
         f"frame-src {each('/app/box.html')}",
-        f"connect-src {each('/app/hashes')}",
+        f"connect-src {each('/app/hashes')} {each('/app/pin')}",
         f"frame-ancestors {TELEGRAM_WEB}",
         *_ALWAYS,
     )

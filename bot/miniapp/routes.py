@@ -1,16 +1,18 @@
-"""What the mini-app needs of the server: its own few files, and one address that takes hashes.
+"""What the mini-app needs of the server: its own few files, and two addresses that take a ticket.
 
-The page can reach nothing else: its Content-Security-Policy names every address it may load, and
-`POST /app/hashes` reads at most 64,000 bytes of one closed form (docs/hashing.md).
+The page can reach nothing else: its Content-Security-Policy names every address it may load;
+`POST /app/hashes` reads at most 64,000 bytes of one closed form (docs/hashing.md), and
+`POST /app/pin` shows the PIN of a case that was made in the chat, once.
 """
 
 import hashlib
 import html
 import json
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ from starlette.routing import BaseRoute, Route
 from bot.cases.hashes import MAX_BODY, BadSubmission, parse_items
 from bot.conversation.model import LANGUAGES
 from bot.miniapp import headers
-from bot.store import Registry, StoreError, TicketRefused, TooManyImages
+from bot.store import Registered, Registry, StoreError, TicketRefused, TooManyImages
 from bot.text import Texts
 
 STATIC: Final = Path(__file__).resolve().parent / "static"
@@ -43,8 +45,12 @@ class MiniApp:
     exit_url: str = "https://www.google.com/"
 
 
+Act = Callable[[MiniApp, bytes], Awaitable[Registered]]
+"""What a post does, given its body; Refused, or the store's own errors."""
+
+
 class Refused(Exception):
-    """A post that registers nothing; `code` is what the page is told (docs/hashing.md)."""
+    """A post that changes nothing; `code` is what the page is told (docs/hashing.md)."""
 
     def __init__(self, code: str, status: int = 400) -> None:
         super().__init__(code)
@@ -53,7 +59,7 @@ class Refused(Exception):
 
 
 def routes(app: MiniApp) -> list[BaseRoute]:
-    """GET /app, its files, and POST /app/hashes."""
+    """GET /app, its files, POST /app/hashes and /app/pin."""
     pages = _Pages(app)
     return [
         Route("/app", pages.index),
@@ -61,7 +67,8 @@ def routes(app: MiniApp) -> list[BaseRoute]:
         Route("/app/app.js", _file("app.js", "text/javascript")),
         Route("/app/style.css", _file("style.css", "text/css")),
         Route("/app/box.html", pages.box),
-        Route("/app/hashes", _Hashes(app).post, methods=["POST"]),
+        Route("/app/hashes", partial(_post, app, _register), methods=["POST"]),
+        Route("/app/pin", partial(_post, app, _show_pin), methods=["POST"]),
     ]
 
 
@@ -80,35 +87,39 @@ class _Pages:
         return Response(self.frame, media_type="text/html", headers=sent)
 
 
-class _Hashes:
-    def __init__(self, app: MiniApp) -> None:
-        self.app = app
+async def _post(app: MiniApp, act: Act, request: Request) -> Response:
+    try:
+        _check_sender(request, _origins(app, request))
+        made = await _done(app, act, await _body(request))
+    except Refused as refused:
+        return JSONResponse({"error": refused.code}, refused.status, headers.COMMON)
+    said = {"case": made.number, "pin": made.pin, "images": made.images}
+    return JSONResponse(said, 200, headers.COMMON)
 
-    async def post(self, request: Request) -> Response:
-        try:
-            said = await self.register(request)
-        except Refused as refused:
-            said, status = {"error": refused.code}, refused.status
-        else:
-            status = 200
-        return JSONResponse(said, status, headers.COMMON)
 
-    async def register(self, request: Request) -> dict[str, Any]:
-        _check_sender(request, _origins(self.app, request))
-        ticket, posted = _fields(await _body(request))
-        try:
-            items = parse_items(posted)
-            digest = self.app.ticket_digest(ticket)
-            made = await self.app.registry.register(digest, items, self.app.clock())
-        except BadSubmission as bad:
-            raise Refused(bad.problem) from None
-        except TicketRefused as refused:
-            raise Refused(refused.reason, 410) from None
-        except TooManyImages:
-            raise Refused("too_many") from None
-        except StoreError:
-            raise Refused("busy", 503) from None
-        return {"case": made.number, "pin": made.pin, "images": made.images}
+async def _done(app: MiniApp, act: Act, body: bytes) -> Registered:
+    """What came of it, or Refused."""
+    try:
+        return await act(app, body)
+    except BadSubmission as bad:
+        raise Refused(bad.problem) from None
+    except TicketRefused as refused:
+        raise Refused(refused.reason, 410) from None
+    except TooManyImages:
+        raise Refused("too_many") from None
+    except StoreError:
+        raise Refused("busy", 503) from None
+
+
+async def _register(app: MiniApp, body: bytes) -> Registered:
+    ticket, posted = _fields(body, "items")
+    items = parse_items(posted)
+    return await app.registry.register(app.ticket_digest(ticket), items, app.clock())
+
+
+async def _show_pin(app: MiniApp, body: bytes) -> Registered:
+    ticket, _ = _fields(body)
+    return await app.registry.show_pin(app.ticket_digest(ticket), app.clock())
 
 
 def _check_sender(request: Request, origins: tuple[str, ...]) -> None:
@@ -134,17 +145,18 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _fields(body: bytes) -> tuple[str, object]:
+def _fields(body: bytes, *more: str) -> tuple[str, object]:
+    """The ticket, and what else was posted, which must be just that."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         raise Refused("form") from None
-    if not isinstance(said, dict) or said.keys() != {"ticket", "items"}:
+    if not isinstance(said, dict) or said.keys() != {"ticket", *more}:
         raise Refused("form")
     ticket = said["ticket"]
     if not isinstance(ticket, str) or not 0 < len(ticket) <= MAX_TICKET or not ticket.isascii():
         raise Refused("form")
-    return ticket, said["items"]
+    return ticket, said.get("items")
 
 
 def _origins(app: MiniApp, request: Request) -> tuple[str, ...]:

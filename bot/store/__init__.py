@@ -202,6 +202,8 @@ class Store(Protocol):
 # ---------------------------------------------------------------- the case ledger
 
 CaseId = NewType("CaseId", bytes)
+Opens = Literal["hashes", "pin"]
+"""What a ticket opens: the page that posts hashes, or the one that shows a PIN once."""
 Refusal = Literal["unknown", "used", "expired", "lowered"]
 
 
@@ -213,16 +215,20 @@ class TicketRefused(Exception):
         self.reason: Refusal = reason
 
 
+class HeldAlready(Exception):
+    """The case holds this picture already."""
+
+
 class TooManyImages(Exception):
     """The case would grow past what one case may hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A one-time right to post hashes for one conversation.
+    """A one-time right of one conversation: to post hashes, or to be shown a PIN.
 
     `digest` is the keyed digest of the token; the token itself is kept nowhere. `number` adds to
-    a case that exists.
+    a case that exists, or is the case whose PIN is shown.
     """
 
     digest: bytes
@@ -230,6 +236,7 @@ class Ticket:
     list: List
     expires_at: datetime
     number: str | None = None
+    opens: Opens = "hashes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +302,9 @@ class Registry(Protocol):
     """Cases, hashes, partners and the feed."""
 
     async def issue(self, ticket: Ticket) -> None:
-        """Keep a ticket and retire the conversation's older unused ones; issuing the same digest
-        again changes nothing. In a lowered conversation it is for the minors' list."""
+        """Keep a ticket; one to post hashes retires the conversation's older unused ones. Issuing
+        the same digest again changes nothing. In a lowered conversation it is for the minors'
+        list."""
         ...
 
     async def drop_tickets(self, conversation: ConversationId) -> None:
@@ -309,7 +317,7 @@ class Registry(Protocol):
         ...
 
     async def look(self, digest: bytes, now: datetime) -> Ticket:
-        """The ticket, when it can be used now; else TicketRefused."""
+        """The ticket to post hashes, when it can be used now; else TicketRefused."""
         ...
 
     async def register(self, digest: bytes, items: Sequence[Item], now: datetime) -> Registered:
@@ -322,14 +330,20 @@ class Registry(Protocol):
     ) -> Registered | None:
         """As `register`, of a picture sent into the chat, with a ticket that is issued and used in
         that one transaction; None when it was used before. TicketRefused once the conversation was
-        lowered: such a picture belongs to no list."""
+        lowered: such a picture belongs to no list. HeldAlready when the case has the picture."""
         ...
 
     async def renew(
-        self, conversation: ConversationId, digest: bytes, now: datetime
+        self, conversation: ConversationId, digest: bytes, now: datetime, opens: Opens = "hashes"
     ) -> Ticket | None:
-        """A new ticket in place of the conversation's newest that can still be used; None without
-        one. Only the new one can be used from then on."""
+        """A new ticket in place of the conversation's newest that opens this and can still be
+        used; None without one. To post hashes only the new one can be used from then on."""
+        ...
+
+    async def show_pin(self, digest: bytes, now: datetime) -> Registered:
+        """Use the ticket: a fresh PIN for a case of its conversation that was made in the chat and
+        has shown none. The conversation is told (`PinShown`). Otherwise TicketRefused, `used` once
+        it was shown, and nothing is changed."""
         ...
 
     async def check_pin(

@@ -8,18 +8,22 @@ from typing import Final
 
 from bot.cases.eligibility import List
 from bot.cases.hashes import Item
+from bot.cases.likeness import is_held
 from bot.cases.number import make_number, make_pin, read_number
 from bot.cases.status import Standing
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Hashed
 from bot.store import (
     ConversationId,
+    HeldAlready,
+    Opens,
     Registered,
     Ticket,
     TicketRefused,
     TooManyImages,
 )
 from bot.store.engine import Connection, Part
+from bot.store.held import held, keep_phash
 from bot.store.listing import claim_item, move_claims, standing
 from bot.store.schema import micros, moment
 from bot.store.turns import tell
@@ -28,12 +32,16 @@ from bot.vault import Vault
 MAX_IMAGES: Final = 30
 """Pictures and videos one case may hold; one post brings ten at most."""
 
-_ISSUE = "insert into ticket values (?, ?, ?, ?, ?, null) on conflict do nothing"
-_TICKET = "select conversation, list, number, expires_at, used_at from ticket where digest = ?"
-_NEWEST = """select digest from ticket where conversation = ? and used_at is null
+_ISSUE = """insert into ticket(digest, conversation, list, number, expires_at, opens)
+  values (?, ?, ?, ?, ?, ?) on conflict do nothing"""
+_TICKET = """select conversation, list, number, expires_at, used_at from ticket
+  where digest = ? and opens = ?"""
+_NEWEST = """select digest from ticket where conversation = ? and opens = ? and used_at is null
   and expires_at > ? order by expires_at desc limit 1"""
 _USE = "update ticket set used_at = ? where digest = ?"
-_RETIRE = "update ticket set used_at = ? where conversation = ? and used_at is null and digest != ?"
+_RETIRE = """update ticket set used_at = ?
+  where conversation = ? and used_at is null and digest != ? and opens = 'hashes'"""
+_DROP_PIN = "delete from ticket where conversation = ? and opens = 'pin'"
 _LOWER = "update conversation set lowered = 1 where id = ?"
 _LOWERED = "select 1 from conversation where id = ? and lowered"
 _LOWER_TICKETS = "update ticket set list = 'minors' where conversation = ? and used_at is null"
@@ -41,8 +49,8 @@ _LOWER_CASE = "update cases set list = 'minors' where id = ?"
 _ORIGIN = "insert into origin values (?, ?) on conflict do nothing"
 _ADULTS = """select id from origin join cases on id = cases
   where conversation = ? and list = 'adults'"""
-_OPEN = """insert into cases(id, number_digest, number, list, status, created_at, pin)
-  values (?, ?, ?, ?, 'Active', ?, ?) on conflict(number_digest) do nothing"""
+_OPEN = """insert into cases(id, number_digest, number, list, status, created_at, pin, keyless)
+  values (?, ?, ?, ?, 'Active', ?, ?, ?) on conflict(number_digest) do nothing"""
 _CASE = "select id, list, iif(status = 'Active', images, 0) from cases where number_digest = ?"
 _GROW = "update cases set images = ?, list = ?, status = 'Active' where id = ?"
 _ID = "select id from cases where number_digest = ?"
@@ -56,6 +64,7 @@ class _NewCase:
     id: bytes
     pin: str = field(repr=False)
     sealed_pin: bytes = field(repr=False)
+    keyless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,14 @@ class Ledger(Part):
     """The cases' half of `Registry` over one SQLite file."""
 
     async def issue(self, ticket: Ticket) -> None:
-        """Keep a ticket in place of older unused ones; the same digest again changes nothing."""
+        """Keep a ticket, to post hashes in place of older unused ones; the same digest again
+        changes nothing. A PIN is shown once by its case, however many links lead to it."""
         await self._engine.write(lambda db: self._issue(db, ticket))
 
     def _issue(self, db: Connection, ticket: Ticket) -> None:
         lowered = db.execute(_LOWERED, (ticket.conversation,)).fetchone()
         kept = replace(ticket, list="minors") if lowered else ticket
-        if db.execute(_ISSUE, self._ticket_row(kept)).rowcount:
+        if db.execute(_ISSUE, self._ticket_row(kept)).rowcount and ticket.opens == "hashes":
             self._retire(db, ticket.conversation, ticket.digest)
 
     def _retire(self, db: Connection, conversation: bytes, but: bytes = b"") -> None:
@@ -84,7 +94,12 @@ class Ledger(Part):
 
     async def drop_tickets(self, conversation: ConversationId) -> None:
         """The conversation's unused tickets open nothing any more."""
-        await self._engine.write(lambda db: self._retire(db, conversation))
+
+        def job(db: Connection) -> None:
+            self._retire(db, conversation)
+            db.execute(_DROP_PIN, (conversation,))
+
+        await self._engine.write(job)
 
     async def lower(self, conversation: ConversationId) -> None:
         """Tickets of this conversation and the cases posted from it are the minors' list's now."""
@@ -104,38 +119,28 @@ class Ledger(Part):
             f"ticket.number|{ticket.digest.hex()}", ticket.number.encode()
         )
         expires_at = micros(ticket.expires_at)
-        return ticket.digest, ticket.conversation, ticket.list, number, expires_at
+        return (
+            ticket.digest, ticket.conversation, ticket.list, number, expires_at, ticket.opens,
+        )  # fmt: skip
 
     async def renew(
-        self, conversation: ConversationId, digest: bytes, now: datetime
+        self, conversation: ConversationId, digest: bytes, now: datetime, opens: Opens = "hashes"
     ) -> Ticket | None:
         """A new ticket in place of the conversation's newest that can still be used, or None."""
 
         def job(db: Connection) -> Ticket | None:
-            row = db.execute(_NEWEST, (conversation, micros(now))).fetchone()
+            row = db.execute(_NEWEST, (conversation, opens, micros(now))).fetchone()
             if row is None:
                 return None
-            renewed = replace(self._usable(db, row[0], now), digest=digest)
+            renewed = replace(usable(db, self._vault, row[0], now, opens), digest=digest)
             self._issue(db, renewed)
             return renewed
 
         return await self._engine.write(job)
 
     async def look(self, digest: bytes, now: datetime) -> Ticket:
-        """The ticket, when it can be used now; else TicketRefused."""
-        return await self._engine.read(lambda db: self._usable(db, digest, now))
-
-    def _usable(self, db: Connection, digest: bytes, now: datetime) -> Ticket:
-        row = db.execute(_TICKET, (digest,)).fetchone()
-        if row is None:
-            raise TicketRefused("unknown")
-        conversation, list, sealed, expires_at, used_at = row
-        if used_at is not None:
-            raise TicketRefused("used")
-        if expires_at <= micros(now):
-            raise TicketRefused("expired")
-        number = sealed and self._vault.open(f"ticket.number|{digest.hex()}", sealed).decode()
-        return Ticket(digest, conversation, list, moment(expires_at), number)
+        """The ticket to post hashes, when it can be used now; else TicketRefused."""
+        return await self._engine.read(lambda db: usable(db, self._vault, digest, now))
 
     async def register(self, digest: bytes, items: Sequence[Item], now: datetime) -> Registered:
         """Use the ticket, open (or grow) its case, list its hashes, tell its conversation.
@@ -152,8 +157,11 @@ class Ledger(Part):
         """As `register`, of a picture sent into the chat; None when this ticket was used before.
 
         The ticket is never open to a page, and never becomes one of the minors' list (C16).
+        HeldAlready when the case has the picture: nothing is written then.
         """
-        new = await asyncio.to_thread(self._new_case) if ticket.number is None else None
+        new = None
+        if ticket.number is None:
+            new = replace(await asyncio.to_thread(self._new_case), keyless=True)
 
         def job(db: Connection) -> Registered | None:
             if db.execute(_LOWERED, (ticket.conversation,)).fetchone():
@@ -168,11 +176,15 @@ class Ledger(Part):
         self, db: Connection, digest: bytes, items: Sequence[Item], now: datetime,
         new: _NewCase | None, *, here: bool = False,
     ) -> Registered:  # fmt: skip
-        ticket = self._usable(db, digest, now)
+        ticket = usable(db, self._vault, digest, now)
         case = self._open(db, new, ticket.list, now) if new else self._grown(db, ticket)
+        if here and any(is_held(item, held(db, self._vault, case.id)) for item in items):
+            raise HeldAlready
         images = case.images
         for item in items:
-            images += claim_item(db, self._vault, case.id, case.list, item, images + 1, now)
+            if claim_item(db, self._vault, case.id, case.list, item, images + 1, now):
+                images += 1
+                keep_phash(db, self._vault, case.id, images, item, now)
         if images > MAX_IMAGES:
             raise TooManyImages
         db.execute(_GROW, (images, case.list, case.id))
@@ -191,7 +203,10 @@ class Ledger(Part):
         while True:
             number = make_number(self._vault.randoms(8))
             sealed = self._vault.seal(f"cases.number|{new.id.hex()}", number.encode())
-            row = (new.id, named(self._vault, number), sealed, list, micros(now), new.sealed_pin)
+            row = (
+                new.id, named(self._vault, number), sealed, list, micros(now), new.sealed_pin,
+                new.keyless,
+            )  # fmt: skip
             if db.execute(_OPEN, row).rowcount:
                 return _OpenCase(new.id, number, list)
 
@@ -222,6 +237,22 @@ class Ledger(Part):
         """Updates about this case to this conversation, or none."""
         row = (conversation, named(self._vault, number))
         await self._engine.write(lambda db: db.execute(_FOLLOW if on else _UNFOLLOW, row))
+
+
+def usable(
+    db: Connection, vault: Vault, digest: bytes, now: datetime, opens: Opens = "hashes"
+) -> Ticket:
+    """The ticket that opens this, when it can be used now; else TicketRefused."""
+    row = db.execute(_TICKET, (digest, opens)).fetchone()
+    if row is None:
+        raise TicketRefused("unknown")
+    conversation, list, sealed, expires_at, used_at = row
+    if used_at is not None:
+        raise TicketRefused("used")
+    if expires_at <= micros(now):
+        raise TicketRefused("expired")
+    number = sealed and vault.open(f"ticket.number|{digest.hex()}", sealed).decode()
+    return Ticket(digest, conversation, list, moment(expires_at), number, opens)
 
 
 def named(vault: Vault, number: str) -> bytes:

@@ -34,6 +34,7 @@ _ELSEWHERE = """select hash.id, kind, signal, value, quality, image, variant, po
   from claim join hash on hash.id = hash
   where cases = ? and claim.status = 'Active' and list != ?"""
 _LET_GO = "update claim set status = 'Withdrawn' where cases = ? and hash = ?"
+_FORGET_MARKS = "delete from likeness where cases = ? and posted_at <= ?"
 _ERASE_CLAIM = "delete from claim where cases = ? and hash = ?"
 _MARK = """update hash set change = :change, modified = :modified, status = iif(
   exists (select 1 from claim where hash = :id and status = 'Active'), 'Active', 'Withdrawn')
@@ -101,8 +102,12 @@ def let_go(
     db: Connection, case: bytes, now: datetime, *, erase: bool = False,
     posted_until: datetime | None = None,
 ) -> None:  # fmt: skip
-    """Withdraw the case's claims, or (`erase`) remove them; a hash nobody holds is withdrawn."""
+    """Withdraw the case's claims, or (`erase`) remove them; a hash nobody holds is withdrawn.
+
+    What its pictures were told apart by is forgotten with them.
+    """
     until = micros(posted_until) if posted_until else _ALWAYS
+    db.execute(_FORGET_MARKS, (case, until))
     for (id,) in db.execute(_HOLDS, (case, erase, until)).fetchall():
         db.execute(_ERASE_CLAIM if erase else _LET_GO, (case, id))
         mark(db, id, now)

@@ -1,4 +1,5 @@
-"""Tries of a PIN in SQLite: they slow down whoever tries, and an unknown number answers the same.
+"""PINs in SQLite: shown once to who made a case in a chat; tries slow down whoever tries, and an
+unknown number answers the same.
 
 Tries count for each conversation by itself, so that nobody locks a case's person out by guessing;
 only very many of them, from anywhere, close the number for the day.
@@ -8,10 +9,14 @@ import asyncio
 from datetime import datetime
 from typing import Final, cast
 
-from bot.store import ConversationId, PinResult
+from bot.cases.number import make_pin
+from bot.conversation.codec import encode_inbound
+from bot.conversation.model import PinShown
+from bot.store import ConversationId, PinResult, Registered, Ticket, TicketRefused
 from bot.store.engine import Connection, Part
-from bot.store.ledger import named
+from bot.store.ledger import named, origin_of, usable
 from bot.store.schema import micros
+from bot.store.turns import tell
 
 FREE_TRIES: Final = 3
 FIRST_WAIT: Final = 60
@@ -27,11 +32,50 @@ _GUESS = "select tries, next_try_at from guess where number_digest = ? and by = 
 _TRIED = """insert into guess values (?, ?, ?, ?) on conflict(number_digest, by)
   do update set tries = excluded.tries, next_try_at = excluded.next_try_at"""
 _OPENED = "delete from guess where number_digest = ? and by = ?"
+_MADE_HERE = """select id, images, keyless from cases join origin on origin.cases = id
+  where number_digest = ? and origin.conversation = ? and status = 'Active'"""
+_SHOWN = "update cases set pin = ?, keyless = 0 where id = ?"
+_USE = "update ticket set used_at = ? where digest = ?"
 _TAKE_BACK = "update guess set tries = tries - 1 where number_digest = ? and by = ? and tries > 0"
 
 
 class Pins(Part):
-    """`Registry.check_pin` over one SQLite file."""
+    """`Registry.show_pin` and `check_pin` over one SQLite file."""
+
+    async def show_pin(self, digest: bytes, now: datetime) -> Registered:
+        """Use a ticket: a fresh PIN for the case, which was made in the ticket's conversation and
+        has shown none yet. TicketRefused, and nothing changed, otherwise."""
+        await self._engine.read(lambda db: usable(db, self._vault, digest, now, "pin"))
+        pin, salt = make_pin(self._vault.randoms(8)), self._vault.randoms(16)
+        stretched = await asyncio.to_thread(self._vault.stretch, pin.encode(), salt)
+
+        def job(db: Connection) -> Registered:
+            ticket = usable(db, self._vault, digest, now, "pin")
+            id, images = self._keyless(db, ticket)
+            sealed = self._vault.seal(f"cases.pin|{id.hex()}", salt + stretched)
+            db.execute(_SHOWN, (sealed, id))
+            db.execute(_USE, (micros(now), digest))
+            self._tell_shown(db, ticket, now)
+            return Registered(ticket.number or "", pin, images)
+
+        return await self._engine.write(job)
+
+    def _keyless(self, db: Connection, ticket: Ticket) -> tuple[bytes, int]:
+        """The ticket's case and its pictures, while its PIN was not shown."""
+        origin = origin_of(self._vault, ticket.conversation)
+        name = named(self._vault, ticket.number or "")
+        row = db.execute(_MADE_HERE, (name, origin)).fetchone()
+        if row is None:
+            raise TicketRefused("unknown")
+        id, images, keyless = row
+        if not keyless:
+            raise TicketRefused("used")
+        return id, images
+
+    def _tell_shown(self, db: Connection, ticket: Ticket, now: datetime) -> None:
+        event = self._vault.digest("pin shown", ticket.digest)
+        body = encode_inbound(PinShown(now, ticket.number or ""))
+        tell(db, self._vault, ticket.conversation, event, body, micros(now))
 
     async def check_pin(
         self, number: str, pin: str, now: datetime, by: ConversationId | None = None

@@ -158,7 +158,28 @@ def m002_latch_and_retention(db: Database) -> None:
         db.execute(statement)
 
 
-VERSION: Final = 2
+_PIN_PAGE: Final = (
+    # opens: what a ticket is for, `hashes` or `pin`.
+    "alter table ticket add column opens text not null default 'hashes'",
+    # keyless: made of a picture in a chat, and its PIN was not shown yet.
+    "alter table cases add column keyless integer not null default 0",
+    # The pHash of a case's picture: sealed, for this case alone, gone with its claims.
+    """create table likeness (
+      cases blob not null references cases(id) on delete cascade,
+      image integer not null, phash blob not null, posted_at integer not null,
+      primary key (cases, image)
+    ) strict, without rowid""",
+)
+
+
+@MIGRATIONS()
+def m003_pin_page_and_likeness(db: Database) -> None:
+    """What the PIN page of a case made in a chat, and a picture sent twice, need."""
+    for statement in _PIN_PAGE:
+        db.execute(statement)
+
+
+VERSION: Final = 3
 
 
 def bring_up_to_date(connection: "Connection") -> None:

@@ -17,7 +17,7 @@ from bot.channels import telegram_page
 from bot.channels.telegram_init import by_token
 from bot.channels.telegram_page import page_routes
 from bot.conversation.model import LANGUAGES, Language
-from bot.store import ConversationId
+from bot.store import ConversationId, Opens
 from bot.text import load_texts
 from tests.browser.conftest import PHONE, shot
 from tests.peers.telegram_api import TOKEN
@@ -42,7 +42,7 @@ class Site:
         self.line = socket.create_server(("127.0.0.1", 0))
         self.home = f"http://127.0.0.1:{self.line.getsockname()[1]}"
         self.tickets: list[str] = []
-        self.asked: list[tuple[ConversationId, Language]] = []
+        self.asked: list[tuple[ConversationId, Language, Opens]] = []
         page = telegram_page.Page(
             by_token(TOKEN), lambda user: ConversationId(b"%d" % user), lambda: datetime.now(UTC),
             self.renew, load_texts(), self.home,
@@ -54,8 +54,10 @@ class Site:
         self._thread = threading.Thread(target=self._server.run, args=([self.line],))
         self._thread.start()
 
-    async def renew(self, conversation: ConversationId, language: Language) -> str | None:
-        self.asked.append((conversation, language))
+    async def renew(
+        self, conversation: ConversationId, language: Language, opens: Opens
+    ) -> str | None:
+        self.asked.append((conversation, language, opens))
         return self.tickets.pop() if self.tickets else None
 
     def stop(self) -> None:
@@ -95,7 +97,7 @@ def test_the_page_goes_on_to_the_mini_app_with_a_ticket(page: Page, site: Site) 
     opens(page, site, "th", fresh())
     expect(page.get_by_text("Arrived")).to_be_visible()
     assert page.url == f"{site.home}/app#th-0123456789abcdef"
-    assert site.asked == [(b"77", "th")]
+    assert site.asked == [(b"77", "th", "hashes")]
     assert page.evaluate("told") == [["web_app_ready", "{}"], ["web_app_expand", "{}"]]
     assert faults == []
 

@@ -20,7 +20,7 @@ from bot.channels.line_api import LineApi
 from bot.channels.line_wire import LineChannel
 from bot.conversation.model import Language
 from bot.settings import LineSettings
-from bot.store import ConversationId
+from bot.store import ConversationId, Opens
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
 from bot.voice import Operator, Voice
@@ -45,7 +45,7 @@ class Account:
         line.clock = lambda: self.now
         self.store = SqliteStore.open(folder / "sala.db", VAULT, lambda: self.now)
         self.texts = load_texts()
-        self.renewed: list[tuple[ConversationId, Language]] = []
+        self.renewed: list[tuple[ConversationId, Language, Opens]] = []
         self.open_link: str | None = "en-00000000000000000000000000000000"
         self.takes = False
         self._ids = count()
@@ -70,8 +70,10 @@ class Account:
         app = Starlette(routes=routes(self.door))
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=HOME)
 
-    async def renew(self, conversation: ConversationId, language: Language) -> str | None:
-        self.renewed.append((conversation, language))
+    async def renew(
+        self, conversation: ConversationId, language: Language, opens: Opens = "hashes"
+    ) -> str | None:
+        self.renewed.append((conversation, language, opens))
         return self.open_link
 
     # -- what LINE sends

@@ -8,11 +8,15 @@ const LANGUAGES = ["th", "en", "es"];
 const said = document.getElementById("said");
 const page = JSON.parse(document.getElementById("page").textContent);
 
+function asked(name) {
+  const plain = new URLSearchParams(location.search);
+  const wrapped = new URLSearchParams(plain.get("liff.state") ?? "");
+  return plain.get(name) ?? wrapped.get(name);
+}
+
 function language() {
-  const asked = new URLSearchParams(location.search);
-  const wrapped = new URLSearchParams(asked.get("liff.state") ?? "");
   const own = navigator.languages.map((name) => name.slice(0, 2));
-  return [asked.get("lang"), wrapped.get("lang"), ...own, "en"].find((name) => LANGUAGES.includes(name));
+  return [asked("lang"), ...own, "en"].find((name) => LANGUAGES.includes(name));
 }
 
 function say(word) {
@@ -26,7 +30,7 @@ async function ticket(token) {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     credentials: "omit",
-    body: JSON.stringify({ id_token: token, language: language() }),
+    body: JSON.stringify({ id_token: token, language: language(), opens: asked("opens") ?? "hashes" }),
   });
   const told = await answer.json();
   if (!answer.ok) throw new Error(told.error);

@@ -6,6 +6,9 @@
 
 const TELEGRAM_WEB = "https://web.telegram.org";
 
+// Read before the address is cleaned.
+const opens = new URLSearchParams(location.search).get("opens") ?? "hashes";
+
 function takeInitData() {
   const given = new URLSearchParams(location.hash.slice(1)).get("tgWebAppData");
   history.replaceState(null, "", location.pathname);
@@ -26,7 +29,7 @@ async function ticketFor(initData) {
   const answer = await fetch("/telegram/ticket", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ init_data: initData, language: document.documentElement.lang }),
+    body: JSON.stringify({ init_data: initData, language: document.documentElement.lang, opens }),
     credentials: "omit",
     referrerPolicy: "no-referrer",
   });

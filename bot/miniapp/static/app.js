@@ -1,6 +1,7 @@
 /*
  * The page around the frame: it holds the one-time ticket, shows the words, and sends the codes
  * when the person says so. One POST to /app/hashes, and nothing else leaves it. Keeps nothing.
+ * With a ticket that opens a PIN there is no frame: it shows the PIN once, from one POST to /app/pin.
  */
 "use strict";
 
@@ -14,6 +15,7 @@ const by = (id) => document.getElementById(id);
 const all = JSON.parse(by("texts").textContent);
 const frame = by("box");
 let ticket = takeTicket();
+const opensPin = /^[a-z]{2}-pin-/.test(ticket);
 let language = firstLanguage();
 let items = [];
 let hashing = false;
@@ -53,7 +55,9 @@ function show() {
   for (const button of by("languages").children) {
     button.setAttribute("aria-pressed", String(button.lang === language));
   }
-  by("said").textContent = words(said);
+  by("said").textContent = by("pin-said").textContent = words(said);
+  by("ask-pin").disabled = sending;
+  by("ask-pin").hidden = !ticket;
   by("send").disabled = hashing || sending || !items.length || !ticket;
   frame.inert = sending;
   if (done) showDone();
@@ -132,22 +136,31 @@ function showStuck(now) {
 
 // ------------------------------------------------------- sending
 
-async function send() {
+function send() {
+  return ask("/app/hashes", { ticket, items }, "sending", "error");
+}
+
+function showPin() {
+  return ask("/app/pin", { ticket }, "pin.sending", "pin.error");
+}
+
+async function ask(where, what, waiting, problem) {
   sending = true;
-  say("sending");
-  const answer = await post();
+  say(waiting);
+  const answer = await post(where, what);
   sending = false;
   if (typeof answer.case === "string") return finish(answer);
   if (FINAL.has(answer.error)) ticket = "";
-  return say(`error.${answer.error}` in all[language] ? `error.${answer.error}` : "error.network");
+  const told = `${problem}.${answer.error}`;
+  return say(told in all[language] ? told : `${problem}.network`);
 }
 
-async function post() {
+async function post(where, what) {
   try {
-    const response = await fetch("/app/hashes", {
+    const response = await fetch(where, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ticket, items }),
+      body: JSON.stringify(what),
       credentials: "omit",
       cache: "no-store",
       redirect: "error",
@@ -169,11 +182,12 @@ function finish(answer) {
 
 function only(section) {
   frame.remove();
-  by("make").hidden = true;
+  for (const other of ["make", "show-pin"]) by(other).hidden = true;
   by(section).hidden = false;
 }
 
 function showDone() {
+  by("done-heading").textContent = words(opensPin ? "pin.heading" : "done.heading");
   by("count").textContent = words("done.count", { n: done.images });
   by("case").textContent = done.number;
   by("pin-line").hidden = !done.pin;
@@ -210,6 +224,7 @@ function cover() {
 
 languageButtons();
 by("send").addEventListener("click", send);
+by("ask-pin").addEventListener("click", showPin);
 by("close").addEventListener("click", goodbye);
 by("exit").addEventListener("click", leave);
 document.addEventListener("visibilitychange", cover);
@@ -217,7 +232,6 @@ addEventListener("message", hear);
 addEventListener("pagehide", blank);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
-if (!ticket) {
-  only("lost");
-}
+if (!ticket) only("lost");
+else if (opensPin) only("show-pin");
 show();

@@ -4,6 +4,7 @@
  * never a picture and never a file's name.
  */
 
+import { alike } from "./forms.js";
 import { hashFile, Problem } from "./hashes.js";
 
 const MOST_FILES = 10;
@@ -102,6 +103,7 @@ async function add(file) {
     if (items.length >= MOST_FILES) throw new Problem("too_many");
     const item = await hashFile(file, {
       seen: isThere,
+      near: (hashes) => items.some((item) => alike(hashes, item.hashes)),
       step: (percent) => step(mine, percent),
       turned: by("turned").checked,
     });

@@ -89,6 +89,13 @@ function keepChanged(found, seen, most) {
   UPRIGHT.forEach((way, at) => keep(found, `self-${number + at}`, hexOf(seen, way), seen.quality));
 }
 
+/** Whether two pictures' hashes are so near that the second needs none of its own. */
+export function alike(hashes, others) {
+  const upright = (all) => all.filter(({ kind, variant }) => kind === "pdq" && SIZES.includes(variant));
+  const known = upright(others);
+  return upright(hashes).some((one) => known.some((other) => distance(one.value, other.value) <= FAR));
+}
+
 /** In how many of 256 bits two hashes differ. */
 export function distance(one, other) {
   let bits = 0;

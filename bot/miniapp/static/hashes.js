@@ -32,10 +32,11 @@ export class Problem extends Error {
 }
 
 /**
- * {media, hashes} of a file, or a Problem. `seen` says of a SHA-256 whether it is there already,
- * `step` is called with 0..100 and may throw to stop, `turned` adds a picture's turned copies.
+ * {media, hashes} of a file, or a Problem. `seen` says of a SHA-256, `near` of a picture's PDQ
+ * hashes, whether it is there already; `step` is called with 0..100 and may throw to stop; `turned`
+ * adds a picture's turned copies.
  */
-export async function hashFile(file, { seen, step, turned = false }) {
+export async function hashFile(file, { seen, near = () => false, step, turned = false }) {
   if (!file.size) throw new Problem("empty");
   const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
   const kind = kindOf(head.subarray(0, 189));
@@ -46,7 +47,7 @@ export async function hashFile(file, { seen, step, turned = false }) {
   }
   const isJpeg = head[0] === 0xff && head[1] === 0xd8;
   if (kind === "picture" && !(await tellsPixels(isJpeg))) throw new Problem("browser");
-  return { media: "image", hashes: await ofPicture(file, { head, kind, isJpeg, seen, step, turned }) };
+  return { media: "image", hashes: await ofPicture(file, { head, kind, isJpeg, seen, near, step, turned }) };
 }
 
 function kindOf(bytes) {
@@ -71,7 +72,7 @@ async function fileHashes(file, step) {
 }
 
 // The browser decodes elsewhere while the file's bytes are summed up here.
-async function ofPicture(file, { head, kind, isJpeg, seen, step, turned }) {
+async function ofPicture(file, { head, kind, isJpeg, seen, near, step, turned }) {
   const opening = open(file).catch(() => null);
   try {
     const ofFile = await fileHashes(file, (percent) => step(percent * 0.3));
@@ -83,6 +84,7 @@ async function ofPicture(file, { head, kind, isJpeg, seen, step, turned }) {
     const orientation = isJpeg ? orientationOf(head) : 1;
     const { found, why } = await forms(sampled, { orientation, turned, step: () => step(80) });
     if (why) throw new Problem(why);
+    if (near(found)) throw new Problem("already");
     return [...found, ...ofFile];
   } finally {
     opening.then((bitmap) => bitmap?.close());
