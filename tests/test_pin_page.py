@@ -1,4 +1,4 @@
-"""The PIN of a case that was made in a chat: shown once, on a page, to the chat that made it (C12)."""
+"""The PIN of a case made in a chat: shown once, on a page, to the chat that made it (C12)."""
 
 import asyncio
 from dataclasses import replace

@@ -1,7 +1,9 @@
 """Golden talks with pictures (C16), as in a chat app: what a lawyer or counsellor can read.
 
-Lines that begin with `> ` are the person's; `> [a picture]` and `> [a film]` are sent into the
-chat. Lines in brackets say what the door did. `SALA_UPDATE=1` writes what Sala says now.
+Lines that begin with `> ` are the person's; `> [a picture]`, `> [a copy of it]` and `> [a film]`
+are sent into the chat, `> [the page with the PIN]` opens the last page that was offered, and
+`> [number and PIN]` are typed. Lines in brackets say what was done. `SALA_UPDATE=1` writes what
+Sala says now.
 """
 
 import io
@@ -16,18 +18,26 @@ from bot.channels import Message
 from bot.channels.fetching import NotFetched
 from bot.conversation.model import Media, Opened, Typed
 from bot.conversation.picture import Content
-from tests.talking import Door, Talk, play, taking
+from bot.store import TicketRefused
+from bot.voice import ticket_digest
+from tests.talking import VAULT, Door, Talk, play, taking
 from tests.test_transcripts import language_of, same_each_time
 
 TALKS = sorted((Path(__file__).parent / "transcripts" / "chat").glob("*.txt"))
 
 
-def picture(seed: str) -> bytes:
+def picture(file: str) -> bytes:
+    """A picture by its seed, or a smaller JPEG of it."""
+    seed, _, copy = file.partition(" ")
     chance = np.random.default_rng(int(seed))
-    file = io.BytesIO()
     small = Image.fromarray(chance.integers(0, 256, (9, 12, 3), np.uint8))
-    small.resize((320, 240), Image.Resampling.BICUBIC).save(file, "PNG")
-    return file.getvalue()
+    whole = small.resize((320, 240), Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    if copy:
+        whole.resize((240, 180)).save(out, "JPEG", quality=70)
+    else:
+        whole.save(out, "PNG")
+    return out.getvalue()
 
 
 class ChatApp(Door):
@@ -38,9 +48,14 @@ class ChatApp(Door):
     def __init__(self) -> None:
         super().__init__(wakes=True)
         self.said: list[str] = []
+        self.last = ""
+        self.page = ""
+        self.keys = ""
 
     async def send(self, address, messages, way=None) -> None:  # type: ignore[no-untyped-def]
         self.said += [shown(one) for one in messages]
+        links = (link for one in messages for link in one.links if link.opens == "pin")
+        self.page = next((link.url.partition("#")[2] for link in links), self.page)
 
     async def fetch(self, address: bytes, file: str, most: int) -> bytes:
         self.said.append("(the picture is fetched)\n")
@@ -58,10 +73,32 @@ def shown(message: Message) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def says(talk: Talk, line: str, n: int) -> None:
+def sent(talk: Talk, file: str, n: int) -> Media:
+    return Media(talk.now, "image", str(n), None, Content(file, talk.now))
+
+
+async def opens_the_page(talk: Talk, door: ChatApp) -> None:
+    try:
+        digest = ticket_digest(VAULT, door.page)
+        made = await talk.store.show_pin(digest, talk.now)
+    except TicketRefused as refused:
+        door.said.append(f"(the page shows no PIN: {refused.reason})\n")
+    else:
+        door.keys = f"{made.number} {made.pin}"
+        door.said.append("(the page shows number and PIN)\n")
+
+
+async def says(talk: Talk, door: ChatApp, line: str, n: int) -> None:
     match line:
         case "[a picture]":
-            await talk.arrives(Media(talk.now, "image", str(n), None, Content(str(n), talk.now)))
+            door.last = str(n)
+            await talk.arrives(sent(talk, door.last, n))
+        case "[a copy of it]":
+            await talk.arrives(sent(talk, f"{door.last} copy", n))
+        case "[the page with the PIN]":
+            await opens_the_page(talk, door)
+        case "[number and PIN]":
+            await talk.arrives(Typed(talk.now, door.keys))
         case "[a film]":
             await talk.arrives(Media(talk.now, "video", str(n)))
         case words:
@@ -78,7 +115,7 @@ def talked(path: Path, lines: list[str], folder: Path) -> str:
         await talk.work()
         for n, line in enumerate(lines):
             door.said.append(f"> {line}")
-            await says(talk, line, n)
+            await says(talk, door, line, n)
 
     play(folder, story, door)
     return same_each_time("\n".join(door.said) + "\n")
