@@ -9,7 +9,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from io import BytesIO
@@ -23,8 +23,10 @@ from PIL import Image
 from starlette.routing import Match, Route
 
 from bot.app import open_sala
+from bot.cases.hashes import parse_items
 from bot.doors import telegram_secret
 from bot.settings import read_settings
+from bot.store import ConversationId, Ticket
 from bot.vault import load_or_make
 from tests.peers import specs
 from tests.peers.line_api import CHANNEL_TOKEN, LOGIN_CHANNEL, FakeLine
@@ -47,6 +49,7 @@ CHAT = 5_550_123_456_789
 MESSAGE = "461230966842064897"
 EVENT = "01CANARYEVENT0000000000"
 HASH = "c0ffee" * 10 + "abcd"
+PHASH = "c0ffee" * 2 + "dcba"
 BOTH_LISTS = ("/exchange/v1", "/exchange/minors/v1", "/exchange/adults/v1")
 
 
@@ -143,6 +146,26 @@ def everywhere(asker: Asker) -> None:
 
 
 # ---------------------------------------------------------------- good canaries, door by door
+
+
+def shows_a_pin(asker: Asker, folder: Path) -> list[str]:
+    """Of a case made in a chat, by the button in it."""
+    token, who = f"en-pin-{'c0ffee' * 5}", ConversationId(b"c" * 16)
+
+    async def offered() -> None:
+        settings = read_settings({"SALA_DATA_DIR": str(folder)}, folder / ".env")
+        async with open_sala(settings) as sala:
+            now = datetime.now(UTC)
+            sent = Ticket(b"s" * 16, who, "adults", now + timedelta(hours=1))
+            (item,) = parse_items(codes(HASH))
+            case = await sala.store.register_sent(sent, [replace(item, phash=PHASH)], now)
+            assert case
+            digest = sala.ticket_digest(token)
+            await sala.store.issue(replace(sent, digest=digest, number=case.number, opens="pin"))
+
+    asyncio.run(offered())
+    made = asker.posts("/app/pin", {"ticket": token})
+    return [token, made["case"], made["pin"], PHASH]
 
 
 def opens_the_pages(asker: Asker) -> None:
@@ -329,6 +352,7 @@ def fly(sala: Served, asker: Asker, folder: Path, ann: OnLine, bob: OnTelegram) 
     everywhere(asker)
     opens_the_pages(asker)
     given = talks_in_the_browser(asker)
+    given += shows_a_pin(asker, folder)
     given += answers_as_partner(asker, sala)
     until(ann.portal, lambda: "liff.line.me" in json.dumps(ann.line.chats[LINE_USER]))
     until(bob.portal, lambda: "/app#" in json.dumps(bob.api.said(CHAT)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import uvicorn
@@ -25,6 +25,8 @@ from bot.store import ConversationId, Registered, Ticket
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
 from bot.vault import Vault
+
+T = TypeVar("T")
 
 
 def photo(width: int, height: int, seed: int = 1) -> Image.Image:
@@ -65,6 +67,9 @@ class Kept:
         self.came.extend(items)
         return await self.store.register(digest, items, now)
 
+    async def show_pin(self, digest: bytes, now: datetime) -> Registered:
+        return await self.store.show_pin(digest, now)
+
 
 @dataclass
 class Site:
@@ -83,10 +88,10 @@ class Site:
         return ticket
 
 
-def aside(job: Coroutine[Any, Any, None]) -> None:
+def aside(job: Coroutine[Any, Any, T]) -> T:
     """Run to its end elsewhere: Playwright keeps a loop running in the tests' own thread."""
     with ThreadPoolExecutor(1) as other:
-        other.submit(asyncio.run, job).result()
+        return other.submit(asyncio.run, job).result()
 
 
 def digest(ticket: str) -> bytes:

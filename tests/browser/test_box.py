@@ -169,6 +169,17 @@ def test_the_same_picture_twice_is_one(site: Site, visit: Any) -> None:
     expect(here.box.locator("#said")).to_contain_text("already")
 
 
+def test_a_copy_that_was_saved_again_is_there_already_and_another_picture_is_not(
+    site: Site, visit: Any
+) -> None:
+    here = visit(f"{site.url}/app#{site.ticket('en')}")
+    here.choose(encoded(photo(800, 600), quality=92))
+    here.choose(encoded(photo(800, 600).resize((640, 480)), quality=60))
+    expect(here.box.locator("#said")).to_contain_text("already")
+    here.choose(encoded(photo(800, 600, 2)))
+    expect(here.box.locator("li")).to_have_count(2)
+
+
 def test_a_picture_taken_back_is_not_sent(site: Site, visit: Any) -> None:
     here = visit(f"{site.url}/app#{site.ticket('en')}")
     first, second = (encoded(photo(600, 500, seed)) for seed in (11, 12))

@@ -57,7 +57,7 @@ function show() {
   }
   by("said").textContent = by("pin-said").textContent = words(said);
   by("ask-pin").disabled = sending;
-  by("ask-pin").hidden = !ticket;
+  by("pin-what").hidden = by("ask-pin").hidden = !ticket;
   by("send").disabled = hashing || sending || !items.length || !ticket;
   frame.inert = sending;
   if (done) showDone();
