@@ -277,6 +277,8 @@ def test_the_page_opens_in_line_where_liff_is_set_up_and_always_in_the_browser()
     assert [one["uri"] for one in actions(render(said, TEXTS))] == [browser]
     inside = "https://liff.line.me/16-abc?lang=th"
     assert [one["uri"] for one in actions(render(said, TEXTS, "16-abc"))] == [inside, browser]
+    pin = replace(said, links=(replace(link, opens="pin"),))
+    assert actions(render(pin, TEXTS, "16-abc"))[0]["uri"] == f"{inside}&opens=pin"
 
 
 def test_help_lines_and_addresses_can_be_tapped_and_other_numbers_cannot() -> None:

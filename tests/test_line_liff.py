@@ -40,6 +40,9 @@ def test_who_line_vouches_for_gets_a_fresh_ticket_of_their_own(tmp_path: Path) -
         sala.line.id_tokens[id_token()] = claims()
         assert await asks(sala, id_token(), language="es") == (200, {"ticket": sala.open_link})
         assert sala.renewed == [(conversation_of(b"line:" + ANN.encode()), "es", "hashes")]
+        await asks(sala, id_token(), opens="pin")
+        await asks(sala, id_token(), opens="anything")
+        assert [opens for _, _, opens in sala.renewed] == ["hashes", "pin", "hashes"]
         sala.open_link = None
         assert await asks(sala, id_token()) == (404, {"error": "no_link"})
 

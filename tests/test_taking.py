@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -17,14 +18,16 @@ from bot.conversation.picture import Fetch
 from bot.conversation.sent import MOST_BYTES
 from bot.hashing.image import hash_bytes
 from bot.hashing.jail import Jail
-from bot.store import Bundle, EffectId, Record
+from bot.store import Bundle, EffectId, Record, Registered
 from bot.taking import GRACE
+from bot.voice import ticket_digest
 from tests.peers.line_api import Fault
 from tests.peers.line_talk import Account
 from tests.peers.line_talk import play as play_line
 from tests.peers.telegram_api import Trouble
-from tests.talking import TO_APP
+from tests.talking import TO_APP, VAULT
 from tests.telegram_town import ANN, Town, live
+from tests.test_telegram_init import signed
 
 WAY = (*TO_APP, "app=trouble", "app=chat", "ask.take=yes")
 Story = Callable[[Town], Awaitable[None]]
@@ -156,6 +159,50 @@ def test_of_two_sent_together_the_first_is_taken_and_the_other_removed(tmp_path:
         assert len(town.api.downloads) == 1
         assert said(town, "take.one") == 1
         assert pictures_in(town) == []
+
+    tell(tmp_path, story)
+
+
+async def page_of_the_pin(town: Town) -> Registered:
+    """What the page shows that the button in the chat opens."""
+    markups = [one["reply_markup"] for one in town.api.said(ANN) if "reply_markup" in one]
+    buttons = [one for markup in markups for (one,) in markup["inline_keyboard"]]
+    inside = [one["web_app"]["url"] for one in buttons if "web_app" in one]
+    assert inside[-1] == f"{town.home}/telegram/app?l=en&opens=pin"
+    shown = signed(at=town.now, user=json.dumps({"id": ANN}))
+    posted = {"init_data": shown, "language": "en", "opens": "pin"}
+    answer = await town.web.post("/telegram/ticket", json=posted)
+    token = answer.json()["ticket"]
+    assert token.startswith("en-pin-")
+    return await town.store.show_pin(ticket_digest(VAULT, token), town.now)
+
+
+def test_c12_with_the_pin_of_the_page_a_case_of_the_chat_is_withdrawn_at_once(
+    tmp_path: Path,
+) -> None:
+    async def story(town: Town) -> None:
+        await agreed(town)
+        await town.hears(town.api.picture(ANN, PICTURE))
+        shown = await page_of_the_pin(town)
+        assert shown.pin
+        assert shown.pin not in repr(town.api.chats[ANN])
+        await town.presses("take.next=done", "ask.updates=no", "home=withdraw")
+        await town.hears(town.api.text(ANN, f"{shown.number} {shown.pin}"))
+        assert said(town, "withdrawn") == 1
+        assert {one.status for one in await records(town)} == {"Withdrawn"}
+
+    tell(tmp_path, story)
+
+
+def test_c12_without_it_the_same_case_takes_48_hours(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await agreed(town)
+        await town.hears(town.api.picture(ANN, PICTURE))
+        await town.presses("take.next=done", "home=withdraw", "ask.keys=lost")
+        assert {one.status for one in await records(town)} == {"Active"}
+        town.now += timedelta(hours=49)
+        await town.store.sweep(town.now)
+        assert {one.status for one in await records(town)} == {"Withdrawn"}
 
     tell(tmp_path, story)
 

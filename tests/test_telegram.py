@@ -256,6 +256,8 @@ def test_the_mini_app_opens_inside_in_this_language_and_always_in_a_browser_too(
     assert inside == {"text": "Page", "web_app": {"url": f"{MANNER.page}?l=th"}}
     assert outside == {"text": TEXTS.say("telegram.browser", "th"), "url": "https://s/app#th-1"}
     assert rows(one(said, PLAIN)) == [{"text": "Page", "url": "https://s/app#th-1"}]
+    pin = words("?", links=(Link("Page", "https://s/app#th-pin-1", True, "pin"),), language="th")
+    assert rows(one(pin))[0]["web_app"] == {"url": f"{MANNER.page}?l=th&opens=pin"}
 
 
 @pytest.mark.parametrize("letter", ["word ", "ก", "\U0001f9e1", "line\n", "part\n\n"])

@@ -1,6 +1,7 @@
 """The voice: what stands under a text, in every language, and what never does."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from bot.conversation.shows import Show
 from bot.conversation.table import Ask, Tell
 from bot.conversation.walk import send
 from bot.knowledge import LIKELY, emergency, official_page
-from bot.store import ConversationId, EffectId, Registered, TicketRefused
+from bot.store import ConversationId, EffectId, Registered, Ticket, TicketRefused
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
 from bot.voice import TICKET_LIVES, Asked, Operator, Voice, ticket_digest
@@ -218,6 +219,23 @@ def test_the_links_ticket_ends_after_its_hour(tmp_path: Path) -> None:
         assert (await desk.store.look(digest, almost)).conversation == ANN
         with pytest.raises(TicketRefused):
             await desk.store.look(digest, NOW + TICKET_LIVES)
+
+    play(tmp_path, story)
+
+
+def test_the_link_to_a_pin_opens_the_page_of_its_case_for_an_hour(tmp_path: Path) -> None:
+    async def story(desk: Desk) -> None:
+        sent = Ticket(b"s" * 16, ANN, "adults", NOW + TICKET_LIVES)
+        item = Item("image", (Hash("pdq", "512", PICTURE, 90),))
+        case = await desk.store.register_sent(sent, [item], NOW)
+        assert case
+        shown = await desk.shows("pin", values=(("number", case.number),))
+        (link,) = shown.links
+        assert (link.app, link.opens) == (True, "pin")
+        assert re.fullmatch(f"{HOME}/app#en-pin-[0-9a-f]{{32}}", link.url)
+        with pytest.raises(TicketRefused, match="expired"):
+            await desk.store.show_pin(digest_of(shown), NOW + TICKET_LIVES)
+        assert (await desk.store.show_pin(digest_of(shown), NOW)).number == case.number
 
     play(tmp_path, story)
 

@@ -81,23 +81,26 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def opens(page: Page, site: Site, language: Language, init_data: str) -> None:
+def opens(page: Page, site: Site, asked: str, init_data: str) -> None:
     fragment = f"tgWebAppData={quote(init_data, safe='')}&tgWebAppVersion=9.1"
-    page.goto(f"{site.home}/telegram/app?l={language}#{fragment}")
+    page.goto(f"{site.home}/telegram/app?l={asked}#{fragment}")
 
 
 def fresh() -> str:
     return signed(at=datetime.now(UTC))
 
 
-def test_the_page_goes_on_to_the_mini_app_with_a_ticket(page: Page, site: Site) -> None:
+@pytest.mark.parametrize(("asked", "what"), [("th", "hashes"), ("th&opens=pin", "pin")])
+def test_the_page_goes_on_to_the_mini_app_with_a_ticket(
+    page: Page, site: Site, asked: str, what: str
+) -> None:
     faults: list[str] = []
     page.on("console", lambda said: faults.append(said.text))
     site.tickets.append("th-0123456789abcdef")
-    opens(page, site, "th", fresh())
+    opens(page, site, asked, fresh())
     expect(page.get_by_text("Arrived")).to_be_visible()
     assert page.url == f"{site.home}/app#th-0123456789abcdef"
-    assert site.asked == [(b"77", "th", "hashes")]
+    assert site.asked == [(b"77", "th", what)]
     assert page.evaluate("told") == [["web_app_ready", "{}"], ["web_app_expand", "{}"]]
     assert faults == []
 
