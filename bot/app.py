@@ -15,6 +15,7 @@ from bot import web
 from bot.channels import Channel
 from bot.channels.browser import BrowserChannel, BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
+from bot.conversation.shows import Opens
 from bot.doors import ChatApp, Ground, chat_apps
 from bot.exchange.routes import Desk
 from bot.hashing.jail import Jail
@@ -22,7 +23,7 @@ from bot.helplines import HelpLines
 from bot.log import log, where
 from bot.miniapp.routes import MiniApp
 from bot.settings import Settings
-from bot.store import ConversationId, Opens
+from bot.store import ConversationId
 from bot.store.sqlite import SqliteStore
 from bot.taking import Taking
 from bot.text import Texts, load_texts

@@ -10,8 +10,9 @@ from starlette.routing import BaseRoute
 
 from bot.channels import Channel
 from bot.conversation.model import Language
+from bot.conversation.shows import Opens
 from bot.settings import Settings
-from bot.store import ConversationId, Opens, Store
+from bot.store import ConversationId, Store
 from bot.text import Texts
 from bot.vault import Vault
 

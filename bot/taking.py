@@ -23,13 +23,13 @@ from bot.store import (
     Bundle,
     ConversationId,
     EffectId,
-    HeldAlready,
     Registry,
     Store,
     Ticket,
     TicketRefused,
     TooManyImages,
 )
+from bot.store.held import HeldAlready
 from bot.vault import Vault
 
 WITHIN: Final = 20.0

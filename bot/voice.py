@@ -13,11 +13,11 @@ from bot.cases.eligibility import List
 from bot.cases.status import Standing
 from bot.channels import Choice, Link, Message
 from bot.conversation.model import Language, Send
-from bot.conversation.shows import Show
+from bot.conversation.shows import Opens, Show
 from bot.helplines import Card, HelpLines
 from bot.knowledge import Need, official_page
 from bot.shelf import Shelf
-from bot.store import ConversationId, EffectId, Opens, Registry, Ticket
+from bot.store import ConversationId, EffectId, Registry, Ticket
 from bot.text import Texts
 from bot.vault import Vault
 

@@ -15,8 +15,9 @@ from bot.channels.telegram_http import TelegramHttp
 from bot.channels.telegram_pace import Pace
 from bot.conversation.codec import decode_inbound
 from bot.conversation.model import Inbound, Language
+from bot.conversation.shows import Opens
 from bot.settings import TelegramSettings
-from bot.store import Arrival, ConversationId, Opens, StoreError
+from bot.store import Arrival, ConversationId, StoreError
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
 from bot.voice import Operator, Voice, ticket_digest, token_of

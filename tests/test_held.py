@@ -9,7 +9,8 @@ import pytest
 
 from bot.cases.hashes import Hash, Item
 from bot.cases.likeness import SAME_PDQ, SAME_PHASH, Held, is_held
-from bot.store import ConversationId, HeldAlready, Registered
+from bot.store import ConversationId, Registered
+from bot.store.held import HeldAlready
 from bot.store.sqlite import SqliteStore
 from tests.cases_kept import ANN, BOB, NOW, VAULT, A, B, after, dump, fed, platform, play, ticket
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.conversation.model import Hashed, PinShown
+from bot.conversation.model import Hashed
+from bot.conversation.picture import PinShown
 from bot.store import ConversationId, PinResult, Registered, Ticket, TicketRefused
 from bot.store.sqlite import SqliteStore
 from tests.cases_kept import ANN, BOB, NOW, A, B, after, dump, inbox, picture, play, registered

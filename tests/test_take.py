@@ -24,14 +24,13 @@ from bot.conversation.model import (
     Media,
     NodeId,
     Opened,
-    PinShown,
     Remove,
     Send,
     TooLong,
     Unsent,
     Withdraw,
 )
-from bot.conversation.picture import Content, Fetch, NotTaken
+from bot.conversation.picture import Content, Fetch, NotTaken, PinShown
 from bot.conversation.rules import may_take
 from bot.conversation.sent import MOST_BYTES
 from tests.test_conversation import (

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from bot.channels.fetching import NotFetched
 from bot.conversation.model import Language
-from bot.store import EffectId, Opens
+from bot.conversation.shows import Opens
+from bot.store import EffectId
 
 
 @dataclass(frozen=True, slots=True)

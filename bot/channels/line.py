@@ -22,8 +22,9 @@ from bot.channels.line_wire import LineChannel
 from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Chose, Language, Media, Opened, TooLong, Typed
+from bot.conversation.shows import Opens
 from bot.settings import LineSettings
-from bot.store import Arrival, ConversationId, Opens, StoreError
+from bot.store import Arrival, ConversationId, StoreError
 from bot.text import Texts
 
 __all__ = ["LineChannel", "LineDoor", "line_channel", "routes"]

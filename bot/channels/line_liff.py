@@ -23,7 +23,8 @@ from starlette.routing import BaseRoute, Route
 from bot.channels.browser import fill
 from bot.channels.line_api import Refused
 from bot.conversation.model import LANGUAGES, Language
-from bot.store import ConversationId, Opens
+from bot.conversation.shows import Opens
+from bot.store import ConversationId
 from bot.text import Texts
 
 SDK: Final = "https://static.line-scdn.net/liff/edge/2/sdk.js"

@@ -43,9 +43,10 @@ from bot.channels.telegram_wire import (
 from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Language
+from bot.conversation.shows import Opens
 from bot.log import log, where
 from bot.settings import TelegramSettings
-from bot.store import Arrival, ConversationId, Opens, StoreError
+from bot.store import Arrival, ConversationId, StoreError
 from bot.text import Texts
 
 __all__ = ["TelegramChannel", "TelegramDoor", "poll", "routes"]

@@ -19,7 +19,8 @@ from starlette.routing import BaseRoute, Route
 
 from bot.channels.telegram_init import Forged, Whose
 from bot.conversation.model import Language
-from bot.store import ConversationId, Opens, StoreError
+from bot.conversation.shows import Opens
+from bot.store import ConversationId, StoreError
 from bot.text import Texts, language_of
 
 MOST: Final = 16_000

@@ -24,7 +24,6 @@ from bot.conversation.model import (
     News,
     NodeId,
     Opened,
-    PinShown,
     Said,
     Send,
     Speak,
@@ -34,7 +33,7 @@ from bot.conversation.model import (
     Withdraw,
 )
 from bot.conversation.moves import awake, pick, repeat, speaking, talk_now
-from bot.conversation.picture import NotTaken
+from bot.conversation.picture import NotTaken, PinShown
 from bot.conversation.sent import guarded, made, not_taken, pin_shown, refused, sent, taken_back
 from bot.conversation.table import Ask, Line
 from bot.conversation.walk import HOME, START, Step, enter, question, send

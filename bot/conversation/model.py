@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Literal, NewType, get_args
 
 from bot.cases.eligibility import List
-from bot.conversation.picture import Awaited, Content, Fetch, NotTaken
+from bot.conversation.picture import Awaited, Content, Fetch, NotTaken, PinShown
 from bot.conversation.shows import Age, Platform, Show
 
 NodeId = NewType("NodeId", str)
@@ -158,14 +158,6 @@ class Hashed:
     number: str
     images: int
     here: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PinShown:
-    """The page showed the PIN of a case that was made in this chat."""
-
-    at: datetime
-    number: str
 
 
 @dataclass(frozen=True, slots=True)

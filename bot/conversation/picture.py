@@ -49,3 +49,11 @@ class NotTaken:
     at: datetime
     ref: str = field(repr=False)
     problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class PinShown:
+    """The page showed the PIN of a case that was made in this chat."""
+
+    at: datetime
+    number: str

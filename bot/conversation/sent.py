@@ -10,12 +10,11 @@ from bot.conversation.model import (
     Hashed,
     Media,
     NodeId,
-    PinShown,
     Remove,
     State,
 )
 from bot.conversation.moves import repeat, talk_now
-from bot.conversation.picture import Awaited, Fetch, NotTaken
+from bot.conversation.picture import Awaited, Fetch, NotTaken, PinShown
 from bot.conversation.rules import may_take
 from bot.conversation.table import Line
 from bot.conversation.walk import Step, enter, send

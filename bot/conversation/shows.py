@@ -9,6 +9,9 @@ Platform = Literal[
 ]  # fmt: skip
 PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
 
+Opens = Literal["hashes", "pin"]
+"""What the mini-app's page is opened for: to post hashes, or to be shown a PIN, once."""
+
 Show = Literal[
     "app",  # a button that opens the mini-app, for `list`
     "pin",  # a button that opens the page with the PIN of a case made in this chat

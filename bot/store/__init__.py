@@ -11,6 +11,7 @@ from typing import Final, Literal, NewType, Protocol
 from bot.cases.eligibility import List
 from bot.cases.hashes import Item
 from bot.cases.status import FeedbackValue, HashStatus, Standing
+from bot.conversation.shows import Opens
 
 ConversationId = NewType("ConversationId", bytes)
 """16 bytes: HMAC of channel and address. The address itself is kept only sealed."""
@@ -201,9 +202,6 @@ class Store(Protocol):
 
 # ---------------------------------------------------------------- the case ledger
 
-CaseId = NewType("CaseId", bytes)
-Opens = Literal["hashes", "pin"]
-"""What a ticket opens: the page that posts hashes, or the one that shows a PIN once."""
 Refusal = Literal["unknown", "used", "expired", "lowered"]
 
 
@@ -215,10 +213,6 @@ class TicketRefused(Exception):
         self.reason: Refusal = reason
 
 
-class HeldAlready(Exception):
-    """The case holds this picture already."""
-
-
 class TooManyImages(Exception):
     """The case would grow past what one case may hold."""
 
@@ -227,8 +221,7 @@ class TooManyImages(Exception):
 class Ticket:
     """A one-time right of one conversation: to post hashes, or to be shown a PIN.
 
-    `digest` is the keyed digest of the token; the token itself is kept nowhere. `number` adds to
-    a case that exists, or is the case whose PIN is shown.
+    `digest` is all that is kept of its token; `number` the case to add to, or whose PIN it is.
     """
 
     digest: bytes
@@ -302,9 +295,8 @@ class Registry(Protocol):
     """Cases, hashes, partners and the feed."""
 
     async def issue(self, ticket: Ticket) -> None:
-        """Keep a ticket; one to post hashes retires the conversation's older unused ones. Issuing
-        the same digest again changes nothing. In a lowered conversation it is for the minors'
-        list."""
+        """Keep a ticket; one to post hashes retires the conversation's older unused ones. The same
+        digest again changes nothing. In a lowered conversation it is for the minors' list."""
         ...
 
     async def drop_tickets(self, conversation: ConversationId) -> None:
@@ -328,9 +320,9 @@ class Registry(Protocol):
     async def register_sent(
         self, ticket: Ticket, items: Sequence[Item], now: datetime
     ) -> Registered | None:
-        """As `register`, of a picture sent into the chat, with a ticket that is issued and used in
-        that one transaction; None when it was used before. TicketRefused once the conversation was
-        lowered: such a picture belongs to no list. HeldAlready when the case has the picture."""
+        """As `register`, of a picture sent into the chat, its ticket issued and used in the one
+        transaction; None when it was used before. TicketRefused once the conversation was lowered:
+        it belongs to no list. HeldAlready (bot/store/held.py) when the case has it."""
         ...
 
     async def renew(
@@ -341,9 +333,8 @@ class Registry(Protocol):
         ...
 
     async def show_pin(self, digest: bytes, now: datetime) -> Registered:
-        """Use the ticket: a fresh PIN for a case of its conversation that was made in the chat and
-        has shown none. The conversation is told (`PinShown`). Otherwise TicketRefused, `used` once
-        it was shown, and nothing is changed."""
+        """Use the ticket: a fresh PIN for the case, made in the chat of the ticket, and tell it
+        (`PinShown`). TicketRefused writes nothing: `used` when the case has shown its PIN."""
         ...
 
     async def check_pin(

@@ -12,6 +12,11 @@ from bot.store.engine import Connection
 from bot.store.schema import micros
 from bot.vault import Vault
 
+
+class HeldAlready(Exception):
+    """The case holds this picture already."""
+
+
 _KEEP = """insert into likeness values (?, ?, ?, ?) on conflict(cases, image)
   do update set phash = excluded.phash, posted_at = excluded.posted_at"""
 _MARKS = "select image, phash from likeness where cases = ?"

@@ -13,17 +13,16 @@ from bot.cases.number import make_number, make_pin, read_number
 from bot.cases.status import Standing
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Hashed
+from bot.conversation.shows import Opens
 from bot.store import (
     ConversationId,
-    HeldAlready,
-    Opens,
     Registered,
     Ticket,
     TicketRefused,
     TooManyImages,
 )
 from bot.store.engine import Connection, Part
-from bot.store.held import held, keep_phash
+from bot.store.held import HeldAlready, held, keep_phash
 from bot.store.listing import claim_item, move_claims, standing
 from bot.store.schema import micros, moment
 from bot.store.turns import tell

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from bot.cases.number import make_pin
 from bot.conversation.codec import encode_inbound
-from bot.conversation.model import PinShown
+from bot.conversation.picture import PinShown
 from bot.store import ConversationId, PinResult, Registered, Ticket, TicketRefused
 from bot.store.engine import Connection, Part
 from bot.store.ledger import named, origin_of, usable

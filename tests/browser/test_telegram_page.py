@@ -17,7 +17,8 @@ from bot.channels import telegram_page
 from bot.channels.telegram_init import by_token
 from bot.channels.telegram_page import page_routes
 from bot.conversation.model import LANGUAGES, Language
-from bot.store import ConversationId, Opens
+from bot.conversation.shows import Opens
+from bot.store import ConversationId
 from bot.text import load_texts
 from tests.browser.conftest import PHONE, shot
 from tests.peers.telegram_api import TOKEN

@@ -19,8 +19,9 @@ from bot.channels.line import LineDoor, routes
 from bot.channels.line_api import LineApi
 from bot.channels.line_wire import LineChannel
 from bot.conversation.model import Language
+from bot.conversation.shows import Opens
 from bot.settings import LineSettings
-from bot.store import ConversationId, Opens
+from bot.store import ConversationId
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
 from bot.voice import Operator, Voice
