@@ -10,7 +10,7 @@ from bot.conversation.flows import TABLE
 from bot.conversation.model import CaseKeys, Meaning, NodeId, Said, State, Typed
 from bot.conversation.needs import FACTS, needs
 from bot.conversation.table import Ask
-from bot.conversation.walk import buttons
+from bot.conversation.walk import HOME, buttons, resumed
 from bot.text import Texts
 from bot.understanding import understand
 from bot.understanding.ages import ADULT, asked_age
@@ -85,11 +85,17 @@ def _behind(state: State, node: Ask, words: str, texts: Texts) -> tuple[Ask, str
     meant = TABLE[_MEANT]
     if isinstance(meant, Ask) and _plain(words) == _plain(texts.say(_NOT_MEANT, state.speaks)):
         return meant, "no" if state.maybe else "else"
-    behind = TABLE.get(state.resume) if state.resume and node.aside else None
-    if not isinstance(behind, Ask):
-        return None
-    value = named(words, _labels(state, behind, texts), exact=True) or picked(behind.id, words)
-    return (behind, value) if value and behind.option(value) else None
+    for id in (resumed(state), HOME) if node.aside else ():
+        behind = TABLE.get(id)
+        if isinstance(behind, Ask) and (value := _exactly(state, behind, words, texts)):
+            return behind, value
+    return None
+
+
+def _exactly(state: State, node: Ask, words: str, texts: Texts) -> str | None:
+    """The choice that the words name by its whole label, or in words of their own."""
+    value = named(words, _labels(state, node, texts), exact=True) or picked(node.id, words)
+    return value if value and node.option(value) else None
 
 
 def _meant(node: Ask, meaning: Meaning, words: str, labels: dict[str, str]) -> str | None:

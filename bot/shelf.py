@@ -73,7 +73,7 @@ class Shelf:
 
     def facts(self, id: Platform) -> Card:
         """What a platform says it does by itself."""
-        found = facts(id, self._today)
+        found = facts(id, self.lines.age, self._today)
         if not found:
             return Card((self._say("fact.none", name=platform(id).name),))
         said = ("• " + self._fact(f"fact.{one.id}", one.values) for one in found)

@@ -488,7 +488,7 @@ def test_every_way_of_the_eligibility_table_is_said(presses, route):
     talk = opened(OWN, MONEY, *presses)
     assert route in talk.said
     hashing = route == "route.guardian_on_their_device"
-    assert talk.said[-1] == ("consent.minors" if hashing else "home")
+    assert talk.said[-1] == ("consent.theirs" if hashing else "home")
 
 
 @pytest.mark.parametrize("choice", ["right", "forced"])

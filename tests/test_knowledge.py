@@ -268,9 +268,9 @@ def test_laws_for_adults_only_are_not_told_to_someone_under_18() -> None:
 
 def test_after_a_year_no_law_and_no_fact_is_told() -> None:
     assert laws("TH", None, TODAY.date())
-    assert facts("instagram", TODAY.date())
+    assert facts("instagram", None, TODAY.date())
     assert laws("TH", None, LATER.date()) == ()
-    assert facts("instagram", LATER.date()) == ()
+    assert facts("instagram", None, LATER.date()) == ()
 
 
 # ---------------------------------------------------------------- what a person is shown
@@ -349,7 +349,12 @@ def test_the_older_rule_of_instagram_is_told_with_what_replaced_it() -> None:
     said = shelf("en", None).facts("instagram").text
     assert "adults over 19" in said
     assert "Since January 2024" in said
-    assert "over 16 million" in said
+
+
+@pytest.mark.parametrize("age", [None, "under18"])
+def test_how_much_was_found_of_children_is_told_only_where_18_is_known(age: Age | None) -> None:
+    assert "over 16 million" not in shelf("en", None, age=age).facts("instagram").text
+    assert "over 16 million" in shelf("en", None, age="adult").facts("instagram").text
 
 
 def test_of_a_platform_without_facts_that_is_said() -> None:

@@ -84,8 +84,8 @@ def test_c9_after_a_soft_sign_a_clear_word_is_heard_and_the_silence_is_over(said
 
 def test_c9_after_a_soft_sign_other_words_are_asked_once_more_and_then_met_at_the_question():
     talk = watched()
-    assert talk.say().said == ["ask.talk_now"]
-    assert talk.say().said == ["ask.situation"]
+    assert talk.say("off_topic").said == ["ask.talk_now"]
+    assert talk.say("greeting").said == ["ask.situation"]
     assert not talk.state.silent
 
 
@@ -352,6 +352,11 @@ def test_c10_under_13_reads_simpler_words_before_it_agrees():
     assert young.said == ["readers.simple", "consent.simple"]
 
 
+def test_c6_a_parent_reads_that_the_young_person_decides():
+    talk = opened(OWN, MONEY, GUARDIAN, MINOR, "ask.image.guardian=theirs")
+    assert talk.said[-1] == "consent.theirs"
+
+
 # ---------------------------------------------------------------- words for a question behind
 
 
@@ -364,6 +369,10 @@ def test_the_labels_of_the_question_behind_an_aside_are_heard():
     talk = opened(OWN, MONEY, SELF, ADULT).hear(Meaning(intent="is_it_free", confidence=0.4))
     assert talk.said == ["ask.meant"]
     assert typed(talk, "Yes, it is here").said[0] == "readers"
+    home = opened(OWN, MONEY, SELF, ADULT, "home=steps").hear(
+        Meaning(intent="is_it_free", confidence=0.4)
+    )
+    assert typed(home, "Another picture").said == ["ask.who"]
     again = opened(OWN, MONEY, SELF, ADULT).hear(Meaning(intent="is_it_free", confidence=0.4))
     assert typed(again, "i deleted it").state.answer("image") == "none"
 

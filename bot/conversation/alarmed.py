@@ -66,4 +66,4 @@ def _plain(event: Said) -> bool:
         event.of, meaning.command, meaning.named_language, meaning.case, meaning.platform,
         meaning.worry, meaning.feeling,
     )  # fmt: skip
-    return any(asked) or bool({*needs(meaning)} - GREETINGS)
+    return any(asked) or bool({*needs(meaning)} - GREETINGS - {"off_topic"})

@@ -47,6 +47,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "situation": ("money", "more", "posted", "afraid", "ai", "other"),
     "harm": ("threat", "posted", "afraid", "ai", "other"),
     "list": ("minors", "adults"),
+    "agreed": ("minors", "adults", "theirs"),
     "voice": ("self", "other"),
     "purpose": get_args(Purpose),
     "image": ("here", "none"),

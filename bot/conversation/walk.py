@@ -177,6 +177,7 @@ def fields(state: State) -> dict[str, str]:
         "situation": situation,
         "harm": HARMS.get(situation, situation),
         "list": list_of(state),
+        "agreed": "theirs" if state.answer("who") == "guardian" else list_of(state),
         "voice": "self" if state.answer("who") in {None, "self", "helped"} else "other",
         "purpose": state.purpose or "status",
         "image": "here" if state.answer("image") == "here" else "none",

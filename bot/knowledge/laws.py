@@ -26,10 +26,12 @@ class Law(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact(Checked):
-    """What platforms say they do by themselves. `of`: the platforms it is told with."""
+    """What platforms say they do by themselves. `of`: the platforms it is told with; `ages`: whom
+    it is told, None for all."""
 
     id: str
     of: tuple[Platform, ...]
+    ages: Age | None
     values: Mapping[str, str]
 
 
@@ -46,7 +48,8 @@ def all_laws() -> tuple[Law, ...]:
 def all_facts() -> tuple[Fact, ...]:
     """Every fact about platforms, sure or not."""
     return tuple(
-        Fact(id=one["id"], of=tuple(one["of"]), **_rest(one)) for one in load("laws.toml")["fact"]
+        Fact(id=one["id"], of=tuple(one["of"]), ages=one.get("ages"), **_rest(one))
+        for one in load("laws.toml")["fact"]
     )
 
 
@@ -59,9 +62,11 @@ def laws(country: Country, age: Age | None, today: date) -> tuple[Law, ...]:
     )
 
 
-def facts(of: Platform, today: date) -> tuple[Fact, ...]:
-    """The facts about a platform that may be shown."""
-    return tuple(one for one in all_facts() if of in one.of and one.shown(today))
+def facts(of: Platform, age: Age | None, today: date) -> tuple[Fact, ...]:
+    """The facts about a platform that may be shown; one for adults only where 18 is known."""
+    return tuple(
+        one for one in all_facts() if of in one.of and one.shown(today) and one.ages in {None, age}
+    )
 
 
 def _rest(entry: dict[str, Any]) -> dict[str, Any]:

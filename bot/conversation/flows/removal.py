@@ -53,7 +53,7 @@ REMOVAL = (
     tell("readers", Line("readers", show="readers", simple="readers.simple"), then="ask.consent"),
     ask(
         "ask.consent",
-        Line("consent.{list}", show="operator", simple="consent.simple"),
+        Line("consent.{agreed}", show="operator", simple="consent.simple"),
         slot="consent",
         options={"yes": "may_hash", "no": "consent.later"},
         exact=True,
