@@ -69,6 +69,11 @@ def test_a_global_word_that_is_a_label_is_that_choice():
     assert heard("stop", "help").meaning.command == "stop"
 
 
+@pytest.mark.parametrize("words", ["yeah", "yep", "yup", "si", "sip", "ใช่ครับ", "ช่าย", "ใช่ค่ะ", "อื้อ"])
+def test_a_bare_yes_is_one(words):
+    assert heard(words, "ask.phone").meaning.answer == "yes"
+
+
 def test_without_an_open_question_words_are_only_understood():
     assert heard("1", "start").picked is None
 
@@ -96,6 +101,21 @@ def test_an_exact_question_reads_nothing_into_a_question_or_a_denial(words, node
 
 AT_THE_QUESTION = [
     ("ask.consent", "I agree", "yes"),
+    *[("ask.phone", words, "own") for words in (
+        "yeah only me", "yh just me", "ye its my phone", "yep mine", "it is mine", "my own phone",
+        "yes its my phone and only me", "nobody else reads it", "just me", "es mio", "si es mio",
+        "sip solo yo", "si nadie mas", "si es mi cel y nadie mas lo ve", "es mi celular", "solo mio",
+        "ของหนูเอง", "ใช่ของหนูคนเดียว", "มีแค่เราอ่าน", "อ่านคนเดียวค่ะ", "ไม่มีใครอ่าน", "ใช่เครื่องหนูเอง",
+        "คนเดียว",
+    )],
+    *[("ask.phone", words, "shared") for words in (
+        "its my moms phone", "we share it", "no not only me", "my boyfriend has the password",
+        "my dad checks it sometimes", "es de mi mama", "lo comparto con mi hermana",
+        "mi mama lo revisa", "mi novio sabe mi clave", "no es mio", "no solo yo",
+        "ของแม่", "ใช้ร่วมกับน้อง", "แม่ชอบมาเช็ค", "แฟนรู้รหัส", "ไม่ใช่ของหนู", "เครื่องพี่สาว", "ไม่ได้อ่านคนเดียว",
+    )],
+    ("ask.phone", "they want money", None), ("ask.phone", "tengo 15", None),
+    ("ask.phone", "โดนขู่", None), ("ask.phone", "is it only me?", None),
     *[("ask.who", words, "self") for words in (
         "its me", "it's me", "the pic is of me", "soy yo", "รูปหนูเอง", "ฉันเอง", "หนูเอง", "เราเอง",
         "soy yo la de la foto", "yes its me", "myself", "หนูเองค่ะ",
