@@ -119,6 +119,11 @@ def test_c9_not_now_after_a_soft_sign_is_silence_for_good():
     assert talk.say().said == ["ask.talk_now"]
 
 
+def test_c9_after_a_soft_sign_the_words_of_the_choices_are_those_choices():
+    assert typed(watched(), "not now").said == ["bland"]
+    assert typed(watched(), "1").said == ["ask.situation"]
+
+
 def test_c9_a_hard_sign_after_a_soft_one_is_silence_for_good():
     talk = watched().say(alarm=READER)
     assert talk.said == ["bland"]

@@ -107,7 +107,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         named_language=named_language(message),
         feeling=felt,
         worry=worry(message),
-        of_other=of_other(message),
+        of_other=bool(danger) and of_other(message),
         platform=platform(message),
     )
 
