@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 from bot.cases.number import find_pin
 from bot.conversation.flows import TABLE
@@ -30,6 +30,7 @@ _TEEN: Final = range(13, ADULT)
 _SHORT: Final = 4
 """Words of a country's name, at most."""
 _MEANT: Final = NodeId("ask.meant")
+_COUNTRY: Final = NodeId("ask.country")
 _NOT_MEANT: Final = "ask.meant.no"
 _SITUATIONS: Final = frozenset(
     need for need, facts in FACTS.items() if any(slot == "situation" for slot, _ in facts)
@@ -49,8 +50,8 @@ def hear(state: State, typed: Typed, texts: Texts) -> Said:
     meaning = _in_question(node, meaning, words)
     labels = _labels(state, node, texts)
     value, of = _meant(node, meaning, words, labels), None
-    alone = meaning.answer is not None and "," not in words
-    if value is None and not alone and (behind := _behind(state, node, words, texts)):
+    elsewhere = meaning.named_language or (meaning.answer is not None and "," not in words)
+    if value is None and not elsewhere and (behind := _behind(state, node, words, texts)):
         node, value = behind
         labels, of = _labels(state, node, texts), node.id
     meaning = _answered(node, meaning, words, labels.get(value or ""))
@@ -81,10 +82,11 @@ def _labels(state: State, node: Ask, texts: Texts) -> dict[str, str]:
 
 def _behind(state: State, node: Ask, words: str, texts: Texts) -> tuple[Ask, str] | None:
     """The question behind an aside, whose buttons are still on the screen, and the choice of it
-    that the words name; or "not what I meant", which stands under any question."""
-    meant = TABLE[_MEANT]
-    if isinstance(meant, Ask) and _plain(words) == _plain(texts.say(_NOT_MEANT, state.speaks)):
-        return meant, "no" if state.maybe else "else"
+    that the words name; or what may be said at any question: a country, "not what I meant"."""
+    if _plain(words) == _plain(texts.say(_NOT_MEANT, state.speaks)):
+        return cast(Ask, TABLE[_MEANT]), "no" if state.maybe else "else"
+    if (country := picked(_COUNTRY, words)) and _plain(words) != "us":
+        return cast(Ask, TABLE[_COUNTRY]), country
     for id in (resumed(state), HOME) if node.aside else ():
         behind = TABLE.get(id)
         if isinstance(behind, Ask) and (value := _exactly(state, behind, words, texts)):

@@ -245,6 +245,17 @@ def test_the_writer_s_own_wish_to_die_or_a_threat_of_it_is_never_taken_for_someo
     assert not heard_of_other(words)
 
 
+def test_c3_who_was_mistaken_for_a_helper_gets_their_own_first_aid_once():
+    talk = opened(OWN).say("trusted_adult", also=("threat_money",)).press(SELF)
+    assert talk.said == ["firstaid.threat.1", "firstaid.money.2", "ask.age.self"]
+    assert talk.press(MINOR, SELF).said[0] != "firstaid.threat.1"
+
+
+def test_a_helper_who_asks_what_to_do_before_it_is_known_what_for_is_met_as_one():
+    talk = opened(OWN).say("i_am_a_parent").say(feeling="what_now")
+    assert talk.said == ["who.guardian.1", "who.guardian.2", "ask.situation"]
+
+
 # ---------------------------------------------------------------- worries
 
 
@@ -254,7 +265,8 @@ POLICE = (
     "im scared of the police", "did i break the law", "do i have to go to the police",
     "no tengo papeles", "me van a meter a la cárcel?", "la policía me va a meter preso a mí?",
     "me da miedo la policía", "soy indocumentada", "van a llamar a la policía?",
-    "¿me pueden deportar?", "cometí un delito?", "tengo que ir a la policía?",
+    "¿me pueden deportar?", "me puede echar del pais la policia?",
+    "cometí un delito?", "tengo que ir a la policía?",
     "กลัวตำรวจจับ", "หนูจะโดนจับไหม", "ถ้าบอกแล้วจะเรียกตำรวจมาจับไหม", "หนูจะติดคุกไหม",
     "เราไม่มีบัตร เป็นคนต่างด้าว กลัวตำรวจ", "ไม่ไปแจ้งความได้ไหม",
 )  # fmt: skip
@@ -326,9 +338,10 @@ def test_whether_one_is_safe_is_asked_until_it_is_answered():
     assert talk.said == ["answer.thanks", "ask.safe"]
 
 
-def test_a_parent_is_never_taken_for_a_perpetrator():
-    talk = Talk().say("perpetrator", 0.95, also=("i_am_a_parent",))
-    assert "answer.perpetrator" not in talk.said
+def test_who_was_harmed_is_never_taken_for_a_perpetrator():
+    for need in ("i_am_a_parent", "threat_images", "stranger_scammer"):
+        talk = Talk().say("perpetrator", 0.95, also=(need,))
+        assert "answer.perpetrator" not in talk.said
     assert opened(OWN).say("perpetrator", 0.95).said[0] == "answer.perpetrator"
 
 
@@ -392,6 +405,50 @@ def test_a_label_behind_is_no_answer_to_whether_one_can_talk():
 def test_a_bare_yes_or_no_is_no_answer_to_the_question_behind():
     talk = opened(OWN, MONEY, SELF, ADULT).say(command="person").press("ask.country=GB")
     assert typed(talk, "no").state.answer("image") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "phone"),
+    [
+        ("yeah only me", "own"), ("yh just me", "own"), ("ye its my phone", "own"),
+        ("yep mine", "own"), ("it is mine", "own"), ("nobody else uses it", "own"),
+        ("es mio", "own"), ("si es mio", "own"), ("si nadie mas", "own"), ("sip solo yo", "own"),
+        ("ช่าย", "own"), ("ใช่ของผมเอง", "own"), ("ของหนูเอง", "own"),
+        ("no, también lo usa mi mamá", "shared"), ("my mom uses it too", "shared"),
+        ("its my moms", "shared"), ("ของแม่", "shared"), ("แม่ใช้ด้วย", "shared"),
+    ],
+)  # fmt: skip
+def test_c2_whose_phone_it_is_is_heard_in_words_of_their_own(words, phone):
+    assert typed(opened(), words).state.answer("phone") == phone
+
+
+def test_c8_a_country_is_heard_wherever_it_is_named():
+    talk = typed(opened(OWN, MONEY), "mexico")
+    assert talk.state.answer("country") == "MX"
+    assert talk.said[0] == "alarm.lines"
+    assert typed(opened(OWN), "us").state.answer("country") is None
+    assert typed(opened(OWN), "español").sends[0].language == "es"
+
+
+def test_the_menu_of_meanings_goes_away_when_something_else_is_said():
+    talk = opened(OWN).hear(CLEARING)
+    assert talk.said == ["ask.meant"]
+    assert talk.say(feeling="distress").said == ["feeling.distress", "ask.situation"]
+    again = opened(OWN).hear(CLEARING).say()
+    assert again.said == ["not_understood.again", "ask.situation"]
+
+
+def test_an_app_s_whole_card_is_not_shown_again_for_words_that_are_no_app():
+    talk = opened(OWN, MONEY).say(platform="snapchat")
+    assert talk.said == ["platform.card"]
+    assert talk.say(feeling="distress").said == ["feeling.distress", "ask.alarm"]
+    assert talk.sends[-1].show is None
+    assert {one.node for one in talk.sends[-1].buttons} == {"platform.card"}
+
+
+def test_c2_an_app_named_in_the_first_words_is_no_reason_for_its_card():
+    assert opened().say("threat_images", 0.5, platform="line").said == ["ask.meant"]
+    assert opened(OWN).say(platform="line").said == ["platform.card"]
 
 
 def test_not_what_i_meant_is_heard_when_it_is_typed():

@@ -50,12 +50,16 @@ def speaking(state: State) -> State:
 
 
 def heard_again(state: State) -> State:
-    """The silence is over, and what is said now meets the question behind "can you talk now?",
-    unless more waits there than a question."""
-    state, place = speaking(state), resumed(state)
+    """The silence is over, and what is said now meets the question behind "can you talk now?"."""
+    return behind(speaking(state), _TALK_NOW)
+
+
+def behind(state: State, aside: NodeId) -> State:
+    """Stand at the question behind this aside, unless more waits there than a question."""
+    place = resumed(state)
     node = TABLE[place]
     waits = not isinstance(node, Ask) or answered(state, node)
-    if state.node != _TALK_NOW or (waits and place != START):
+    if state.node != aside or (waits and place != START):
         return state
     return replace(state, node=place, resume=None)
 

@@ -162,6 +162,13 @@ _NOT_WORRIED: Final[dict[Worry, frozenset[Intent]]] = {
 """What a worry is easily taken for, and what who has it does not want to hear."""
 
 
+_HARMED: Final = frozenset[Intent]({
+    "i_am_a_parent", "stranger_scammer", "threat_money", "threat_images", "already_paid",
+    "already_sent_more", "tell_parents_fear",
+})  # fmt: skip
+"""Who says any of this is never told off, whatever else the words sound like."""
+
+
 def needs(meaning: Meaning) -> tuple[Intent, ...]:
     """The needs that are sure enough to act on, the most urgent first."""
     if meaning.intent is None or meaning.confidence < SURE:
@@ -170,6 +177,6 @@ def needs(meaning: Meaning) -> tuple[Intent, ...]:
         return ()
     found = (meaning.intent, *(one for one in meaning.also if one != meaning.intent))
     mistaken = _NOT_WORRIED[meaning.worry] if meaning.worry else frozenset[Intent]()
-    if "i_am_a_parent" in found:
+    if _HARMED & {*found}:
         mistaken |= {"perpetrator"}
     return tuple(one for one in found if one not in mistaken)

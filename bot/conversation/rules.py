@@ -112,6 +112,12 @@ def helping(state: State) -> str:
     return "helper" if asked or who in {"friend", "adult_friend", "other"} else "else"
 
 
+def mistaken(state: State) -> str:
+    """Whether the one in the picture was given a helper's first aid."""
+    aided = state.answer("situation") not in {None, "danger"}
+    return "yes" if aided and state.answer("helps") else "no"
+
+
 RULES: Final[dict[str, Rule]] = {
     "phone": lambda state: state.answer("phone") or "shared",
     "situation": lambda state: "danger" if state.answer("situation") == "danger" else "else",
@@ -123,6 +129,7 @@ RULES: Final[dict[str, Rule]] = {
     "image_question": image_question,
     "may_hash": may_hash,
     "helping": helping,
+    "mistaken": mistaken,
     "latched": lambda state: "yes" if state.minor and state.answer("age") == "adult" else "no",
     "may_take": lambda state: "yes" if may_take(state) else "no",
     "more": lambda state: "yes" if state.awaited and state.awaited.left else "no",
@@ -176,6 +183,10 @@ def _again(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
 def _anew(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
     state, _ = _again(state, at)
     return state.without(("situation", "near")), ()
+
+
+def _helped(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
+    return state.without(("helps",)), ()
 
 
 def _clear(state: State, at: datetime) -> tuple[State, tuple[Effect, ...]]:
@@ -243,6 +254,7 @@ ACTS: Final[dict[str, Act]] = {
     "follow": _follow(True),
     "unfollow": _follow(False),
     "aftercare": _aftercare,
+    "helped": _helped,
     "again": _again,
     "anew": _anew,
     "clear": _clear,

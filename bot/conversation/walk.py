@@ -140,9 +140,13 @@ def question(state: State, node: Node) -> tuple[Send, ...]:
 
 
 def ask_again(state: State) -> tuple[Send, ...]:
-    """The open question once more: only its last line."""
+    """The open question once more: only its last line, and without an app's whole card."""
     node = TABLE.get(state.node)
-    return (send(state, node.lines[-1], buttons(state, node)),) if isinstance(node, Ask) else ()
+    if not isinstance(node, Ask):
+        return ()
+    last = node.lines[-1]
+    line = Line("ask.alarm") if last.show == "platform" else last
+    return (send(state, line, buttons(state, node)),)
 
 
 def buttons(state: State, node: Ask) -> tuple[Button, ...]:

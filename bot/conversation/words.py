@@ -25,7 +25,7 @@ from bot.conversation.model import (
     Send,
     State,
 )
-from bot.conversation.moves import awake, perhaps_watched, pick, repeat, speaking
+from bot.conversation.moves import awake, behind, perhaps_watched, pick, repeat, speaking
 from bot.conversation.needs import (
     ANSWERS,
     BESIDE,
@@ -59,8 +59,9 @@ _COMMANDS: Final[dict[Command, NodeId]] = {
 _APPS: Final = frozenset(map(NodeId, ("ask.platform", "ask.platform.more", "platform.card")))
 """Where the name of an app is an answer."""
 _REPORTS: Final = frozenset[Intent]({"which_platforms", "block_and_report"})
+_MEANT: Final = NodeId("ask.meant")
 _PEOPLE: Final = Button(MessageId("home.people"), NodeId("home"), "people")
-_NOT_MEANT: Final = Button(MessageId("ask.meant.no"), NodeId("ask.meant"), "no")
+_NOT_MEANT: Final = Button(MessageId("ask.meant.no"), _MEANT, "no")
 _STEPS: Final = {"else": "steps", "guardian": "who.guardian", "helper": "who.helper"}
 """What helps now, for the one who writes."""
 _HELLO: Final = "what_is_this"
@@ -106,8 +107,8 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     if sign is None or sign.kind == "under_13":
         return None
     if sign.kind == "abuser_present":
-        behind = open_question(state) or state.resume
-        return perhaps_watched(replace(_told(state, meaning), resume=behind), at)
+        waits = open_question(state) or state.resume
+        return perhaps_watched(replace(_told(state, meaning), resume=waits), at)
     if state.soft_asked:
         return None
     fresh = state.node == START
@@ -182,6 +183,7 @@ def _flow(before: State, state: State, event: Said) -> Step:
     option = named(node, event) if isinstance(node, Ask) else None
     if isinstance(node, Ask) and option:
         return pick(learn(state, meaning), node, option, at)
+    state = behind(state, _MEANT)
     return _app(state, meaning, at) or _need(before, state, meaning, at)
 
 
@@ -191,7 +193,8 @@ def _app(state: State, meaning: Meaning, at: datetime) -> Step | None:
     First aid goes first where the message also tells what is happening.
     """
     wished = {*needs(meaning)}
-    alone = not (wished or meaning.feeling or state.node in AWAITING)
+    known = state.answer("phone") is not None
+    alone = known and not (wished or meaning.feeling or state.node in AWAITING)
     asked = alone or state.node in _APPS or _REPORTS & wished
     if meaning.platform is None or not asked:
         return None
@@ -273,7 +276,7 @@ def _comfort(state: State, meaning: Meaning) -> tuple[Send, ...]:
     """Distress is met as such, and "what now?" with the steps, never with "not understood"."""
     again = any(need in FACTS for need in needs(meaning))
     match "what_now" if again else meaning.feeling:
-        case "what_now" if state.answer("situation"):
+        case "what_now" if state.answer("situation") or helping(state) != "else":
             words = _STEPS[helping(state)]
             return send(state, Line(f"{words}.1")), send(state, Line(f"{words}.2"))
         case None:
@@ -344,7 +347,7 @@ def _missed(state: State, meaning: Meaning, at: datetime) -> Step:
         return repeat(state, at)
     state = replace(state, misses=state.misses + 1, maybe=guesses(meaning))
     if state.maybe:
-        return enter(state, NodeId("ask.meant"), at)
+        return enter(state, _MEANT, at)
     if state.misses < MISSES:
         return repeat(state, at, send(state, Line("not_understood")))
     return repeat(state, at, send(state, Line("not_understood.again"), (_PEOPLE,)))

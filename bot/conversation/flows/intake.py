@@ -1,5 +1,6 @@
 """Who we are, your own phone, what is happening; then who, and the age in the image (C1–C5)."""
 
+from bot.conversation.flows.safety import FIRST_AID
 from bot.conversation.table import RESUME, ask, decide, do, tell
 
 INTAKE = (
@@ -58,7 +59,7 @@ INTAKE = (
         "who.kind",
         "who",
         {
-            "self": "ask.age",
+            "self": "self.kind",
             "helped": "ask.age",
             "guardian": "who.guardian",
             "friend": "ask.age",
@@ -69,6 +70,9 @@ INTAKE = (
             "finder": "route",
         },
     ),
+    decide("self.kind", "mistaken", {"yes": "self.mistaken", "no": "ask.age"}),
+    do("self.mistaken", "helped", then="self.firstaid"),
+    tell("self.firstaid", *FIRST_AID, then="ask.age"),
     tell("who.guardian", "who.guardian.1", "who.guardian.2", then="ask.age"),
     ask(
         "ask.holder",

@@ -4,13 +4,13 @@ from bot.conversation.table import REST, RESUME, Line, ask, decide, do, tell
 
 _COUNTRIES = ("TH", "ES", "MX", "CO", "AR", "CL", "PE", "US", "GB", "ZZ")
 
+FIRST_AID = (
+    Line("firstaid.{harm}.1", simple="firstaid.simple.1"),
+    Line("firstaid.{situation}.2", simple="firstaid.simple.2"),
+)
+
 SAFETY = (
-    tell(
-        "firstaid",
-        Line("firstaid.{harm}.1", simple="firstaid.simple.1"),
-        Line("firstaid.{situation}.2", simple="firstaid.simple.2"),
-        then="ask.who",
-    ),
+    tell("firstaid", *FIRST_AID, then="ask.who"),
     tell("self_harm", Line("alarm.self_harm", show="crisis"), then="alarm.country"),
     tell("self_harm.other", Line("alarm.self_harm.other", show="crisis"), then="alarm.country"),
     tell("danger", Line("alarm.danger", show="danger"), then="alarm.country"),
