@@ -333,6 +333,12 @@ def test_after_goodbye_nothing_is_asked_and_the_open_question_can_be_gone_back_t
     assert opened(OWN, "home=tell").say(need).press("home=go_on").said == ["ask.situation"]
 
 
+def test_c6_ok_after_goodbye_agrees_to_nothing():
+    talk = opened(OWN, MONEY, SELF, ADULT, HERE).say("goodbye")
+    assert typed(talk, "ok").state.answer("consent") is None
+    assert typed(talk, "I agree").state.answer("consent") == "yes"
+
+
 def test_whether_one_is_safe_is_asked_until_it_is_answered():
     talk = opened(OWN).say(alarm=AlarmSign("self_harm", "soft")).say("thanks")
     assert talk.said == ["answer.thanks", "ask.safe"]

@@ -251,11 +251,12 @@ def _parts(state: State, meaning: Meaning) -> bool:
 
 
 def _farewell(state: State) -> Step:
-    """Thanks and goodbye are answered, and nothing is asked. The way back to a question that is
-    open stays, since a platform may have taken its buttons away."""
-    open = state.resume or open_question(state)
-    back = (Button(MessageId("home.go_on"), NodeId("home"), "go_on"),) if open else ()
-    return Step(replace(state, misses=0), (send(state, Line("answer.thanks"), back),))
+    """Thanks and goodbye are answered, and nothing is asked: an "ok" after it agrees to nothing.
+    One button leads back to a question that was open."""
+    waits = open_question(state) or state.resume
+    back = (Button(MessageId("home.go_on"), HOME, "go_on"),) if waits else ()
+    state = replace(state, misses=0, node=HOME, resume=waits)
+    return Step(state, (send(state, Line("answer.thanks"), back),))
 
 
 def _tells_an_age(meaning: Meaning) -> bool:
