@@ -53,7 +53,9 @@ def test_no_alarm_sentence_is_copied_into_the_rules() -> None:
 @pytest.mark.parametrize(
     "text",
     ["ยากตาย", "me muero de risa", "lol im dead", "my mum is going to kill me", "I'm not suicidal",
-     "ไม่ได้อยากฆ่าตัวตาย", "no quiero hacerme daño", "it is 4 kms from here"],
+     "ไม่ได้อยากฆ่าตัวตาย", "no quiero hacerme daño", "it is 4 kms from here",
+     "อยากตายกับข้อสอบเคมี", "พระเอกโดดตึกในตอนแรก", "ขึ้นดาดฟ้าไปเก็บผ้า", "ข่าววัยรุ่นฆ่าตัวตาย",
+     "ชื่อเพลงขอตายคนเดียว", "บอสด่านนี้ฆ่าผมสิบรอบ", "เลือดออกตอนโกนหนวด", "mai yak tai na"],
 )  # fmt: skip
 def test_an_idiom_or_a_denial_is_asked_about_and_never_dropped(text: str) -> None:
     alarm = understand(text).alarm
@@ -65,7 +67,10 @@ def test_an_idiom_or_a_denial_is_asked_about_and_never_dropped(text: str) -> Non
     "text",
     ["อยากตาย", "การบ้านยากตาย แต่หนูก็อยากตายจริงๆ",
      "lol im dead but really I want to kill myself",
-     "me muero de risa pero me quiero matar", "I'm not suicidal but I took all the pills"],
+     "me muero de risa pero me quiero matar", "I'm not suicidal but I took all the pills",
+     "อยากตายกับข้อสอบ แต่จริงๆ หนูคิดจะฆ่าตัวตาย", "เห็นข่าวคนโดดตึกแล้วอยากทำบ้าง",
+     "พระเอกตายตอนจบ หนูก็อยากตายเหมือนกัน", "ฟังเพลงนี้แล้วอยากฆ่าตัวตาย",
+     "ขึ้นดาดฟ้าไปแล้ว ไม่ลงแล้ว"],
 )  # fmt: skip
 def test_an_idiom_hides_nothing_that_stands_beside_it(text: str) -> None:
     assert hard(text) == "self_harm"
@@ -107,6 +112,12 @@ AGES = [
     ("16f help", 16, None, None),
     ("I will be 12 in june", 11, None, None),
     ("หนูอยู่ ป.5", 11, None, None),
+    ("เป็นนักเรียนชั้นประถมปีที่ 4", 10, None, None),
+    ("ผมเรียนลูกเสืออยู่ ป.4 ครับ", 10, None, None),
+    ("phom yu p.4 krub", 10, None, None),
+    ("my 11th birthday is next month", 10, None, None),
+    ("ten and three quarters", 10, None, None),
+    ("en quinto grado", 10, None, None),
     ("เรียนอยู่ ม.2", 14, None, None),
     ("I'm in 6th grade", 11, None, None),
     ("voy en quinto de primaria", 10, None, None),
@@ -184,6 +195,7 @@ def test_an_age_belongs_to_the_one_it_is_said_of(
      "im not a teenager, i am a grown woman", "he's in reception asking for me",
      "once años de matrimonio", "estoy en el cuarto", "estoy en quinto semestre de la uni",
      "soy maestra de primaria y las fotos son mías", "i'm a primary school teacher",
+     "soy maestra de sexto de primaria", "เรียนจบ ป.6 ทำงานมาสิบปีแล้ว", "เขาทักผมสิบรอบ",
      "my daughter once sent a photo", "เขาส่งมาแค่ 9 วิ", "ทำงานโรงเรียนประถม",
      "สอนอยู่ชั้น ป.6 แต่เป็นเรื่องของครูเอง", "ส่งไป5รูป"],
 )  # fmt: skip

@@ -76,9 +76,10 @@ def _read(text: str, script: Script, year: int | None, found: dict[Whose, int]) 
     text = _schools(text, script, schooled)
     for pattern in _NEVER[script]:
         text = pattern.sub(" , ", text)
-    _sections(_ORDER, text, script, found)
+    text = _sections(_ORDER, text, script, found)
     for whose, age in schooled.items():
         found.setdefault(whose, age)
+    _sections(_BOUNDS, text, script, found)
 
 
 def _sections(order: Order, text: str, script: Script, found: dict[Whose, int]) -> str:
@@ -229,14 +230,13 @@ _ORDER: Final[Order] = (
     ("their", "their"),
     ("soon", "own"),
     ("own", "own"),
-    ("minor_image", "image"),
-    ("minor_their", "their"),
-    ("minor", "own"),
 )
+_BOUNDS: Final[Order] = (("minor_image", "image"), ("minor_their", "their"), ("minor", "own"))
+"""Words that only say "under age": read last, for a school year tells more."""
 _AS_SAID: Final = frozenset({"shown", "self", "image", "their", "own"})
 """In the other sections the age is one year less."""
 _SAID: Final = {
-    script: {section: _compiled(section, script) for section, _ in (*_FIRST, *_ORDER)}
+    script: {section: _compiled(section, script) for section, _ in (*_FIRST, *_ORDER, *_BOUNDS)}
     for script in _SCRIPTS
 }
 _NEVER: Final = {script: _compiled("never", script) for script in _SCRIPTS}
