@@ -28,7 +28,9 @@ _BRIEF: Final = 40
 """Characters of an answer that can be nothing else."""
 _TEEN: Final = range(13, ADULT)
 _SHORT: Final = 4
-"""Words of a country's name, at most."""
+"""Words of a country's name, at most…"""
+_NAME: Final = 14
+"""…or letters in Thai."""
 _MEANT: Final = NodeId("ask.meant")
 _COUNTRY: Final = NodeId("ask.country")
 _NOT_MEANT: Final = "ask.meant.no"
@@ -147,9 +149,13 @@ def _elsewhere(meaning: Meaning, words: str) -> str | None:
         meaning.feeling,
         meaning.case,
     )
-    if any(other) or meaning.named_language or asks(words) or meaning.answer in {"yes", "no"}:
+    if any(other) or meaning.named_language or asks(words):
         return None
-    return "ZZ" if 0 < len(_plain(words).split()) <= _SHORT else None
+    if meaning.answer or denies(words):
+        return None  # what is not known is no other country: lines must not vanish (C8)
+    name = _plain(words)
+    short = len(name) <= _NAME if _THAI.search(name) else len(name.split()) <= _SHORT
+    return "ZZ" if name and short else None
 
 
 def _in_question(node: Ask, meaning: Meaning, words: str) -> Meaning:

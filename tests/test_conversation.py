@@ -534,6 +534,14 @@ def test_c8_an_alarm_in_the_first_message_comes_before_the_greeting():
     assert said == ["alarm.resume", "hello", "ask.phone"]
 
 
+def test_c8_who_does_not_know_the_country_keeps_the_likely_lines():
+    talk = opened(OWN).say(alarm=AlarmSign("self_harm", "hard"))
+    talk.hear(Meaning(answer="unsure"))
+    assert talk.said == ["alarm.lines", "ask.alarm"]
+    assert (talk.sends[0].show, talk.sends[0].country) == ("crisis", None)
+    assert talk.press("ask.alarm=on").said == ["alarm.resume", "ask.situation"]
+
+
 def test_c8_the_country_is_asked_once():
     talk = opened(OWN).say(alarm=AlarmSign("self_harm", "hard")).press("ask.country=MX")
     assert talk.say(alarm=AlarmSign("self_harm", "hard")).said == ["alarm.self_harm", "ask.alarm"]

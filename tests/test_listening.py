@@ -104,7 +104,8 @@ AT_THE_QUESTION = [
     *[("ask.phone", words, "own") for words in (
         "yeah only me", "yh just me", "ye its my phone", "yep mine", "it is mine", "my own phone",
         "yes its my phone and only me", "nobody else reads it", "just me", "es mio", "si es mio",
-        "sip solo yo", "si nadie mas", "si es mi cel y nadie mas lo ve", "es mi celular", "solo mio",
+        "sip solo yo", "si nadie mas", "si es mi cel y nadie mas lo ve", "es mi celular",
+        "solo mio",
         "ของหนูเอง", "ใช่ของหนูคนเดียว", "มีแค่เราอ่าน", "อ่านคนเดียวค่ะ", "ไม่มีใครอ่าน", "ใช่เครื่องหนูเอง",
         "คนเดียว",
     )],
@@ -144,7 +145,8 @@ AT_THE_QUESTION = [
     ("ask.country", "ไทย", "TH"), ("ask.country", "กรุงเทพ", "TH"),
     ("ask.country", "อยู่ไทยค่ะ", "TH"), ("ask.country", "thailand", "TH"),
     ("ask.country", "bangkok thailand", "TH"), ("ask.country", "asustada", None),
-    ("ask.country", "germany", "ZZ"), ("ask.country", "dont know", "ZZ"),
+    ("ask.country", "germany", "ZZ"), ("ask.country", "dont know", None),
+    ("ask.country", "ไม่รู้", None),
     ("ask.country", "why do you need that?", None), ("ask.country", "i want to die", None),
 ]  # fmt: skip
 

@@ -183,6 +183,8 @@ def _flow(before: State, state: State, event: Said) -> Step:
     option = named(node, event) if isinstance(node, Ask) else None
     if isinstance(node, Ask) and option:
         return pick(learn(state, meaning), node, option, at)
+    if isinstance(node, Ask) and node.slot == "country" and meaning.answer == "unsure":
+        return enter(state, node.options[0].then, at)  # the likely countries' lines stay (C8)
     state = behind(state, _MEANT)
     return _app(state, meaning, at) or _need(before, state, meaning, at)
 

@@ -18,6 +18,7 @@ from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
 from bot.understanding.heads import Judgement, further, judge
 from bot.understanding.others import of_other
 from bot.understanding.platforms import platform
+from bot.understanding.threats import posted, threat
 from bot.understanding.words import answer, command, language, named_language, phrase
 from bot.understanding.worries import worry
 
@@ -42,6 +43,17 @@ _RELATIONS: Final = frozenset[Intent](
 _DEEDS: Final = frozenset(
     need for need, facts in FACTS.items() if any(slot == "situation" for slot, _ in facts)
 )
+TOLD: Final = 0.75
+"""How sure a threat is that the rules hear and what was learned does not."""
+_THREATENED_TOO: Final[dict[Intent, float]] = {
+    "trusted_adult": SURE,
+    "perpetrator": 2.0,
+    "greeting": 2.0,
+    "thanks": 2.0,
+    "goodbye": 2.0,
+    "off_topic": 2.0,
+}
+"""How sure a need must be that someone who is threatened hardly has; above 1 never."""
 DOUBT: Final = 0.1
 """Below this a sign that only the rules hear is asked about, not taken for certain."""
 SHORT: Final = 8
@@ -88,7 +100,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         guessed = tuple(one for one in guessed if one[0] != "perpetrator")
     if named := phrase(message):
         guessed = ((named, SURE), *(one for one in guessed if one[0] != named))
-    guessed, beside = _together(guessed)
+    guessed, beside = _together(_threatened(guessed, message))
     found = _with_alarms(guessed, danger, said)
     intent, confidence = found[0] if found else (None, 0.0)
     return Meaning(
@@ -174,6 +186,21 @@ def _alarm(danger: tuple[AlarmSign, ...], said: Ages) -> AlarmSign | None:
 def _is_child(said: Ages) -> bool:
     """A bare number may be anything; it is left to the question it answers."""
     return said.own is not None and said.own < CHILD and not said.bare
+
+
+def _threatened(found: tuple[Guess, ...], message: Forms) -> tuple[Guess, ...]:
+    """Who is threatened is never the one who threatens, nor only greets, nor helps another."""
+    demand = threat(message)
+    if demand is None:
+        return found
+    done = posted(message)
+    need: Intent = "threat_money" if demand == "money" else "threat_images"
+    need = "image_already_posted" if done else need
+    left = tuple(one for one in found if one[1] >= _THREATENED_TOO.get(one[0], 0.0))
+    first, chance = found[0] if found[:1] == left[:1] and found else (need, 0.0)
+    if chance >= TOLD and (done or first != "image_already_posted"):
+        return left
+    return ((need, TOLD), *(one for one in left if one[0] != need))
 
 
 def _shown(found: tuple[Guess, ...], said: Ages) -> tuple[Guess, ...]:

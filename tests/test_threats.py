@@ -1,0 +1,69 @@
+"""Who is threatened is heard as such: in few words, with a greeting, without the demand (C3)."""
+
+import pytest
+
+from bot.conversation.needs import needs
+from bot.understanding import understand
+from bot.understanding.forms import clean, forms
+from bot.understanding.threats import posted, threat
+
+
+@pytest.mark.parametrize(
+    ("words", "demand"),
+    [
+        ("me amenazan", "bare"),
+        ("hola ayuda me amenazan", "bare"),
+        ("me están chantajeando con un video", "bare"),
+        ("me amenaza con mandar mi foto a todos", "bare"),
+        ("che me hackearon el insta, si no pago pasan mis nudes", "money"),
+        ("si no hago una videollamada va a publicar mis fotos", "more"),
+        ("help someone is threatening me", "bare"),
+        ("someone is threatening to send my nudes to everyone", "bare"),
+        ("im being blackmailed", "bare"),
+        ("he will post it unless i send more pics", "more"),
+        ("she says she will leak my nudes if i dont pay 200$", "money"),
+        ("โดนขู่", "bare"),
+        ("เราโดนขู่จะปล่อยรูปให้เพื่อนทั้งห้อง", "bare"),
+        ("เขาขู่จะปล่อยรูปหนูในกลุ่มไลน์ห้อง", "bare"),
+        ("มีคนขู่จะปล่อยรูป ถ้าไม่โอนเงิน", "money"),
+        ("เขาขู่ให้ส่งรูปเพิ่ม ไม่งั้นจะปล่อย", "more"),
+    ],
+)
+def test_a_threat_is_heard_with_what_it_demands(words, demand):
+    assert threat(forms(clean(words))) == demand
+    heard = understand(words)
+    assert {"threat_money", "threat_images"} & {*needs(heard)}
+    assert "perpetrator" not in needs(heard)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "i threatened her and i feel bad",
+        "i blackmailed someone",
+        "yo la amenacé con sus fotos",
+        "หนูขู่เขาไปแล้ว",
+        "a mi hija la amenazan",
+        "my daughter is being blackmailed",
+        "ลูกสาวโดนขู่",
+        "เพื่อนหนูโดนขู่",
+        "hello",
+        "สวัสดี",
+        "how long does it take",
+    ],
+)
+def test_another_who_is_threatened_or_who_threatens_is_not_the_writer(words):
+    assert threat(forms(clean(words))) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "no me amenaza, ya la publicó",
+        "he was blackmailing me and now he posted my pics everywhere",
+        "เขาขู่หนูแล้วก็โพสต์รูปไปแล้ว",
+    ],
+)
+def test_what_has_happened_goes_before_what_is_threatened(words):
+    assert posted(forms(clean(words)))
+    assert understand(words).intent == "image_already_posted"
