@@ -1,5 +1,6 @@
 """Nobody is locked in by a question, and what is said fits the one who writes: rule by rule."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -336,7 +337,7 @@ def test_after_goodbye_nothing_is_asked_and_the_open_question_can_be_gone_back_t
 def test_c6_ok_after_goodbye_agrees_to_nothing():
     talk = opened(OWN, MONEY, SELF, ADULT, HERE).say("goodbye")
     assert typed(talk, "ok").state.answer("consent") is None
-    assert typed(talk, "I agree").state.answer("consent") == "yes"
+    assert talk.press("home=go_on").said == ["consent.adults"]
 
 
 def test_whether_one_is_safe_is_asked_until_it_is_answered():
@@ -442,6 +443,13 @@ def test_the_menu_of_meanings_goes_away_when_something_else_is_said():
     assert talk.say(feeling="distress").said == ["feeling.distress", "ask.situation"]
     again = opened(OWN).hear(CLEARING).say()
     assert again.said == ["not_understood.again", "ask.situation"]
+
+
+def test_the_menu_of_meanings_stays_where_more_waits_behind_it_than_a_question():
+    talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE)
+    talk.state = replace(talk.state, node=NodeId("ask.meant"), resume=NodeId("case.made"))
+    assert talk.say("is_it_free").said == ["answer.is_it_free", "ask.meant"]
+    assert [one.value for one in talk.sends[-1].buttons] == ["people", "else"]
 
 
 def test_an_app_s_whole_card_is_not_shown_again_for_words_that_are_no_app():

@@ -46,6 +46,8 @@ def test_a_threat_is_heard_with_what_it_demands(words, demand):
         "a mi hija la amenazan",
         "my daughter is being blackmailed",
         "ลูกสาวโดนขู่",
+        "ลูกสาวอายุ 14 โดนขู่ปล่อยรูป",
+        "my 14 year old daughter is being blackmailed",
         "เพื่อนหนูโดนขู่",
         "hello",
         "สวัสดี",
