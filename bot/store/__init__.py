@@ -320,9 +320,8 @@ class Registry(Protocol):
     async def register_sent(
         self, ticket: Ticket, items: Sequence[Item], now: datetime
     ) -> Registered | None:
-        """As `register`, of a picture sent into the chat, its ticket issued and used in the one
-        transaction; None when it was used before. TicketRefused once the conversation was lowered:
-        it belongs to no list. HeldAlready (bot/store/held.py) when the case has it."""
+        """As `register`, of a picture sent into the chat, its ticket issued and used at once; None
+        when it was used before. HeldAlready, or TicketRefused once the talk was lowered (C16)."""
         ...
 
     async def renew(
