@@ -14,7 +14,8 @@ Kind = Literal["pdq", "md5", "sha256"]
 MAX_ITEMS: Final = 10
 MAX_HASHES: Final = 32
 MAX_FRAMES: Final = 60
-MAX_BODY: Final = 64_000
+MAX_BODY: Final = 80_000
+"""Room for 10 videos of 60 stills each."""
 MIN_QUALITY: Final = 50
 """Below this PDQ quality partners do not match (threatexchange 1.2.17); such a hash is refused."""
 

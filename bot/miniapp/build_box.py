@@ -8,7 +8,7 @@ from typing import Final
 STATIC: Final = Path(__file__).resolve().parent / "static"
 SOURCES: Final = (
     "still.js", "pause.js", "digests.js", "pdq.js", "sample.js", "pixels.js", "mild.js", "forms.js",
-    "orientation.js", "hashes.js", "box.js",
+    "orientation.js", "film.js", "hashes.js", "box.js",
 )  # fmt: skip
 
 

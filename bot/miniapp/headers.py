@@ -58,11 +58,15 @@ def of_page(origins: Sequence[str], exit_url: str) -> dict[str, str]:
 
 
 def of_frame(origins: Sequence[str], page: str) -> dict[str, str]:
-    """For the frame that sees the picture: its own text, and no network at all."""
+    """For the frame that sees the picture: its own text, and no network at all.
+
+    `blob:` is how a chosen video is looked into: an address in the page's own memory.
+    """
     policy = (
         "default-src 'none'",
         f"script-src {_pin('script', page)}",
         f"style-src {_pin('style', page)}",
+        "media-src blob:",
         f"frame-ancestors {' '.join(origins)} {TELEGRAM_WEB}",
         "sandbox allow-scripts",
         *_ALWAYS,

@@ -1,7 +1,7 @@
 """What the mini-app needs of the server: its own few files, and two addresses that take a ticket.
 
 The page can reach nothing else: its Content-Security-Policy names every address it may load;
-`POST /app/hashes` reads at most 64,000 bytes of one closed form (docs/hashing.md), and
+`POST /app/hashes` reads at most 80,000 bytes of one closed form (docs/hashing.md), and
 `POST /app/pin` shows the PIN of a case that was made in the chat, once.
 """
 

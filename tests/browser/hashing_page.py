@@ -56,6 +56,10 @@ def see_through() -> bytes:
     return encoded(picture, "PNG")
 
 
+def bits_apart(one: str, other: str) -> int:
+    return (int(one, 16) ^ int(other, 16)).bit_count()
+
+
 @dataclass
 class Kept:
     """The real registry, with what came in at its door kept beside it."""
@@ -140,6 +144,13 @@ class Visit:
         file = FilePayload(name=name, mimeType="", buffer=content)
         self.box.locator(f"#{media}").set_input_files(file)
         expect(self.box.locator("#work")).to_be_hidden(timeout=60_000)
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until the page has made room for what the frame shows: buttons move till then."""
+        tall = "Math.ceil(document.getElementById('all').getBoundingClientRect().height) + 8"
+        height = max(120, self.page.frames[1].evaluate(tall))
+        expect(self.page.locator("#box")).to_have_attribute("height", str(height))
 
 
 def come(context: BrowserContext, url: str) -> Visit:

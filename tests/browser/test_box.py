@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
@@ -17,6 +16,7 @@ from tests.browser.conftest import CHROMIUM, PHONE, shot
 from tests.browser.hashing_page import (
     Site,
     Visit,
+    bits_apart,
     come,
     encoded,
     open_site,
@@ -54,10 +54,6 @@ def in_a_margin() -> bytes:
     paper = Image.new("RGB", (900, 1600), "white")
     paper.paste(photo(260, 300, 33), (300, 500))
     return encoded(paper, "PNG")
-
-
-def bits_apart(one: str, other: str) -> int:
-    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 def assert_same(ours: Item, theirs: Item, most: int) -> None:
@@ -126,16 +122,6 @@ def test_every_kind_of_picture_gives_pythons_codes(
     here.page.click("#send")
     expect(here.page.locator("#done")).to_be_visible()
     assert_same(site.kept.came[-1], hash_bytes(content, "image"), most)
-
-
-def test_a_video_is_known_by_its_file_alone(site: Site, visit: Any) -> None:
-    film = b"\0\0\0\x18ftypmp42" + np.random.default_rng(9).bytes(3_500_000)
-    here = visit(f"{site.url}/app#{site.ticket('es')}")
-    here.choose(film, "video")
-    expect(here.box.locator("li span")).to_have_text("Video 1 · código creado")
-    here.page.click("#send")
-    expect(here.page.locator("#done")).to_be_visible()
-    assert_same(site.kept.came[-1], hash_bytes(film, "video"), 0)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,13 @@ def link(rel: str, more: str = "") -> str:
     return element("link", rel=rel, href="${to}") + more
 
 
+def playlist(lines: str) -> str:
+    """A list of films in the page's own memory (HLS), which only points to others."""
+    blob = f"new Blob([`#EXTM3U\\n{lines}`], {{type: kind}})"
+    shown = element("video", muted="1", autoplay="1", src=f"${{URL.createObjectURL({blob})}}")
+    return f"(() => {{ const kind = 'application/vnd.apple.mpegurl'; {shown} }})()"
+
+
 ATTEMPTS: Final = {
     "fetch": "fetch(to, {method: 'POST', body: 'x', mode: 'no-cors'})",
     "fetch that outlives the page": "fetch(to, {keepalive: true, mode: 'no-cors'})",
@@ -118,6 +125,14 @@ ATTEMPTS: Final = {
     "import": "import(to)",
     "sound": "new Audio(to).play()",
     "film": element("video", src="${to}"),
+    "film whose pieces lie elsewhere": playlist(
+        "#EXT-X-TARGETDURATION:1\\n#EXTINF:1,\\n${to}\\n#EXT-X-ENDLIST"
+    ),
+    "film whose films lie elsewhere": playlist("#EXT-X-STREAM-INF:BANDWIDTH=900000\\n${to}"),
+    "film whose key lies elsewhere": playlist(
+        '#EXT-X-TARGETDURATION:1\\n#EXT-X-KEY:METHOD=AES-128,URI="${to}"\\n'
+        "#EXTINF:1,\\n${location.href}\\n#EXT-X-ENDLIST"
+    ),
     "subtitles": element("track", src="${to}"),
     "object": element("object", data="${to}"),
     "embed": element("embed", src="${to}"),

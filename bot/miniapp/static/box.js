@@ -59,7 +59,7 @@ function tile(item) {
   const line = document.createElement("li");
   const label = document.createElement("span");
   const remove = document.createElement("button");
-  label.textContent = words("box.made", { name: nameOf(item) });
+  label.textContent = words(isExact(item) ? "box.made_exact" : "box.made", { name: nameOf(item) });
   remove.type = "button";
   remove.className = "quiet";
   remove.textContent = words("box.remove");
@@ -67,6 +67,11 @@ function tile(item) {
   remove.addEventListener("click", () => drop(item));
   line.append(label, remove);
   return line;
+}
+
+// A video into which the browser could not look has its file's digests alone.
+function isExact(item) {
+  return item.hashes.every((hash) => hash.kind !== "pdq");
 }
 
 function drop(item) {
@@ -81,9 +86,9 @@ function tellItems() {
   tell({ type: "items", items: items.map(({ media, hashes }) => ({ media, hashes })) });
 }
 
-function take(files) {
+function take(files, media) {
   calm();
-  waiting.push(...files);
+  waiting.push(...Array.from(files, (file) => ({ file, media })));
   if (!job) work();
 }
 
@@ -95,10 +100,10 @@ async function work() {
   tell({ type: "busy", busy: false });
 }
 
-async function add(file) {
+async function add({ file, media }) {
   const mine = { stopped: false };
   job = mine;
-  say("box.working");
+  say(media === "video" ? "box.working_video" : "box.working");
   try {
     if (items.length >= MOST_FILES) throw new Problem("too_many");
     const item = await hashFile(file, {
@@ -111,7 +116,7 @@ async function add(file) {
     item.number = ++counts[item.media];
     items.push(item);
     show();
-    say("box.made", item);
+    say(isExact(item) ? "box.exact" : "box.made", item);
     tellItems();
   } catch (problem) {
     say(`problem.${problem instanceof Problem ? problem.id : "unreadable"}`);
@@ -144,7 +149,7 @@ function listenTo(input) {
   });
   input.addEventListener("cancel", calm);
   input.addEventListener("change", () => {
-    take([...input.files]);
+    take(input.files, input.id);
     input.value = "";
   });
 }
@@ -158,7 +163,7 @@ function listenToDrops(area) {
   area.addEventListener("drop", (event) => {
     event.preventDefault();
     area.classList.remove("over");
-    take([...event.dataTransfer.files]);
+    take(event.dataTransfer.files, "image");
   });
 }
 

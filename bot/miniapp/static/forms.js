@@ -8,7 +8,7 @@ import { changed, greyed, inside } from "./mild.js";
 import { pause } from "./pause.js";
 import { hexOf, luma, wavesOf } from "./pdq.js";
 
-const MIN_QUALITY = 50;
+export const MIN_QUALITY = 50;
 const MOST = 20;
 const MOST_TURNED = 30;
 const FAR = 16; // a changed picture's hash so many bits from all others is registered too

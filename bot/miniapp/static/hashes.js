@@ -4,11 +4,12 @@
  */
 
 import { Md5, Sha256 } from "./digests.js";
+import { stills } from "./film.js";
 import { forms } from "./forms.js";
 import { orientationOf } from "./orientation.js";
 import { open, samples, tellsPixels } from "./pixels.js";
 
-const SLICE = 2 ** 21;
+const SLICE = 2 ** 20;
 const HEAD = 2 ** 17; // bytes in which a JPEG says how it lies
 const PICTURE_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif1|msf1|avi[fs]|jpeg|crx )/;
 const PICTURE_STARTS = [/^\xff\xd8\xff/, /^\x89PNG/, /^GIF8/, /^RIFF....WEBP/s, /^BM/, /^II\*\0/, /^MM\0\*/];
@@ -32,19 +33,16 @@ export class Problem extends Error {
 }
 
 /**
- * {media, hashes} of a file, or a Problem. `seen` says of a SHA-256, `near` of a picture's PDQ
- * hashes, whether it is there already; `step` is called with 0..100 and may throw to stop; `turned`
- * adds a picture's turned copies.
+ * {media, hashes} of a file, or a Problem; of a video that the browser cannot show, or in which all
+ * is too plain, the digests alone. `seen` says of a SHA-256, `near` of a picture's PDQ hashes,
+ * whether it is there already; `step` is called with 0..100 and may throw to stop; `turned` adds a
+ * picture's turned copies.
  */
 export async function hashFile(file, { seen, near = () => false, step, turned = false }) {
   if (!file.size) throw new Problem("empty");
   const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
   const kind = kindOf(head.subarray(0, 189));
-  if (kind === "video") {
-    const ofVideo = await fileHashes(file, step);
-    if (seen(ofVideo[0].value)) throw new Problem("already");
-    return { media: "video", hashes: ofVideo };
-  }
+  if (kind === "video") return { media: "video", hashes: await ofVideo(file, { head, seen, step }) };
   const isJpeg = head[0] === 0xff && head[1] === 0xd8;
   if (kind === "picture" && !(await tellsPixels(isJpeg))) throw new Problem("browser");
   return { media: "image", hashes: await ofPicture(file, { head, kind, isJpeg, seen, near, step, turned }) };
@@ -57,11 +55,15 @@ function kindOf(bytes) {
   return PICTURE_STARTS.some((shape) => shape.test(start)) ? "picture" : "other";
 }
 
+// While one piece is summed up, the next is read.
 async function fileHashes(file, step) {
   const [sha256, md5] = [new Sha256(), new Md5()];
+  const read = (at) => file.slice(at, at + SLICE).arrayBuffer();
+  let next = read(0);
   for (let at = 0; at < file.size; at += SLICE) {
+    const bytes = new Uint8Array(await next);
+    next = at + SLICE < file.size ? read(at + SLICE) : null;
     step(Math.floor((at / file.size) * 99));
-    const bytes = new Uint8Array(await file.slice(at, at + SLICE).arrayBuffer());
     sha256.update(bytes);
     md5.update(bytes);
   }
@@ -69,6 +71,19 @@ async function fileHashes(file, step) {
     { kind: "sha256", variant: "file", value: sha256.hex() },
     { kind: "md5", variant: "file", value: md5.hex() },
   ];
+}
+
+async function ofVideo(file, { head, seen, step }) {
+  const ofFile = await fileHashes(file, (percent) => step(percent * 0.4));
+  if (seen(ofFile[0].value)) throw new Problem("already");
+  const found = [];
+  try {
+    const type = head[0] === 0x1a ? "video/webm" : "video/mp4";
+    if (await tellsPixels(true)) await stills(file, type, found, (percent) => step(40 + percent * 0.6));
+  } catch (why) {
+    if (why instanceof Problem) throw why;
+  }
+  return [...found, ...ofFile];
 }
 
 // The browser decodes elsewhere while the file's bytes are summed up here.

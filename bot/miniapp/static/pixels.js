@@ -34,6 +34,13 @@ export async function samples(bitmap, isOpaque, step) {
   return { 512: nearest, 640: means.of(640), 256: means.of(256) };
 }
 
+/** The `512` sample alone, of an opaque picture. */
+export async function nearestOf(bitmap) {
+  const nearest = new Nearest(bitmap.width, bitmap.height, 512);
+  await readBands(bitmap, true, (...band) => nearest.band(...band));
+  return nearest;
+}
+
 /** Whether this browser gives back the pixels it was given; some hide them behind noise. */
 export function tellsPixels(isOpaque) {
   told[isOpaque] ??= readsPattern(isOpaque);
