@@ -81,6 +81,8 @@ class Site:
     kept: Kept
     reached: list[str] = field(default_factory=list)
     """Every path that was asked for, whoever asked."""
+    bodies: list[bytes] = field(default_factory=list)
+    """What came in with those requests, where it was anything."""
     tickets: int = 0
 
     def ticket(self, language: str) -> str:
@@ -117,7 +119,14 @@ def open_site(folder: Path) -> Iterator[Site]:
 
         async def watched(scope: Any, receive: Any, send: Any) -> None:
             made.reached.append(scope.get("path", scope["type"]))
-            await pages(scope, receive, send)
+
+            async def heard() -> Any:
+                message = await receive()
+                if body := message.get("body"):
+                    made.bodies.append(body)
+                return message
+
+            await pages(scope, heard, send)
 
         server = uvicorn.Server(uvicorn.Config(watched, log_level="critical"))
         runs = threading.Thread(target=server.run, kwargs={"sockets": [door]})
@@ -126,6 +135,22 @@ def open_site(folder: Path) -> Iterator[Site]:
         server.should_exit = True
         runs.join()
     aside(store.close())
+
+
+NOISE = """() => {
+  const read = CanvasRenderingContext2D.prototype.getImageData;
+  CanvasRenderingContext2D.prototype.getImageData = function (...where) {
+    const image = read.apply(this, where);
+    for (let at = 0; at < image.data.length; at += 97) image.data[at] ^= 1;
+    return image;
+  };
+  const copy = VideoFrame.prototype.copyTo;
+  VideoFrame.prototype.copyTo = async function (to, how) {
+    const layout = await copy.call(this, to, how);
+    if (globalThis.alsoFrames) to[5] ^= 1;
+    return layout;
+  };
+}"""
 
 
 @dataclass

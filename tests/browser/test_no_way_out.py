@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import CHROMIUM, PHONE
-from tests.browser.hashing_page import Site, Visit, come, encoded, open_site, photo
+from tests.browser.hashing_page import NOISE, Site, Visit, come, encoded, open_site, photo
 
 pytestmark = [
     pytest.mark.browser,
@@ -246,22 +246,6 @@ def test_the_frame_can_keep_nothing(site: Site, browser: Browser) -> None:
     with visit(browser, site) as here:
         for name, code in STORES.items():
             assert here.page.frames[1].evaluate(attempt(code), "") == 0, name
-
-
-NOISE: Final = """() => {
-  const read = CanvasRenderingContext2D.prototype.getImageData;
-  CanvasRenderingContext2D.prototype.getImageData = function (...where) {
-    const image = read.apply(this, where);
-    for (let at = 0; at < image.data.length; at += 97) image.data[at] ^= 1;
-    return image;
-  };
-  const copy = VideoFrame.prototype.copyTo;
-  VideoFrame.prototype.copyTo = async function (to, how) {
-    const layout = await copy.call(this, to, how);
-    if (globalThis.alsoFrames) to[5] ^= 1;
-    return layout;
-  };
-}"""
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

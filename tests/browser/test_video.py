@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from bot.cases.hashes import Item
 from tests.browser import films
 from tests.browser.conftest import CHROMIUM, PHONE
-from tests.browser.hashing_page import Site, Visit, bits_apart, come, open_site
+from tests.browser.hashing_page import NOISE, Site, Visit, bits_apart, come, open_site
 
 pytestmark = [
     pytest.mark.browser,
@@ -134,15 +133,7 @@ def test_a_video_of_nothing_is_known_by_its_file_alone(
 def test_a_browser_that_hides_pixels_makes_no_codes_of_stills(
     site: Site, here: Visit, made: Films
 ) -> None:
-    noise: Any = """() => {
-      const copy = VideoFrame.prototype.copyTo;
-      VideoFrame.prototype.copyTo = async function (to, how) {
-        const layout = await copy.call(this, to, how);
-        to[5] ^= 1;
-        return layout;
-      };
-    }"""
-    here.page.frames[1].evaluate(noise)
+    here.page.frames[1].evaluate(NOISE)
     here.choose(made.plainly, "video")
     (item,) = sent(here, site)
     assert stills(item) == []

@@ -85,9 +85,7 @@ async function reach(film, event, begin, ask) {
 }
 
 async function wavesIn(film) {
-  const bitmap = await createImageBitmap(film);
-  const { rgba, width, height } = await nearestOf(bitmap);
-  bitmap.close();
+  const { rgba, width, height } = await nearestOf(film);
   return wavesOf(luma(rgba, width * height), width, height);
 }
 

@@ -79,7 +79,7 @@ async function ofVideo(file, { head, seen, step }) {
   const found = [];
   try {
     const type = head[0] === 0x1a ? "video/webm" : "video/mp4";
-    if (await tellsPixels(true)) await stills(file, type, found, (percent) => step(40 + percent * 0.6));
+    if (await tellsPixels(false)) await stills(file, type, found, (percent) => step(40 + percent * 0.6));
   } catch (why) {
     if (why instanceof Problem) throw why;
   }

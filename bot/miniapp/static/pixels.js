@@ -34,10 +34,10 @@ export async function samples(bitmap, isOpaque, step) {
   return { 512: nearest, 640: means.of(640), 256: means.of(256) };
 }
 
-/** The `512` sample alone, of an opaque picture. */
-export async function nearestOf(bitmap) {
-  const nearest = new Nearest(bitmap.width, bitmap.height, 512);
-  await readBands(bitmap, true, (...band) => nearest.band(...band));
+/** The `512` sample of what a video shows now: drawn, because only so do all browsers turn it. */
+export async function nearestOf(film) {
+  const nearest = new Nearest(film.videoWidth, film.videoHeight, 512);
+  await readCanvas(film, nearest.wide, film.videoHeight, (...band) => nearest.band(...band));
   return nearest;
 }
 
@@ -68,10 +68,11 @@ async function readsPattern(isOpaque) {
 async function readBands(bitmap, isOpaque, take) {
   const frame = isOpaque ? frameOf(bitmap) : null;
   try {
-    await (frame ? readFrame(frame, take) : readCanvas(bitmap, take));
+    if (frame && (await readFrame(frame, take))) return;
   } finally {
     frame?.close();
   }
+  await readCanvas(bitmap, bitmap.width, bitmap.height, take);
 }
 
 function frameOf(bitmap) {
@@ -86,26 +87,29 @@ function frameOf(bitmap) {
   return null;
 }
 
+// False when it does not give its bytes: WebKit makes a frame of a picture, and refuses then.
 async function readFrame(frame, take) {
   const { width, height } = frame.visibleRect;
   const words = new Int32Array(width * FRAME_BAND);
   for (let y = 0; y < height; y += FRAME_BAND) {
     const rows = Math.min(FRAME_BAND, height - y);
-    await frame.copyTo(new Uint8Array(words.buffer, 0, width * rows * 4), {
-      rect: { x: 0, y, width, height: rows },
-    });
+    const rect = { x: 0, y, width, height: rows };
+    const bytes = new Uint8Array(words.buffer, 0, width * rows * 4);
+    const isRead = await frame.copyTo(bytes, { rect }).then(() => true, () => false);
+    if (!isRead && y) throw new Error("half a picture");
+    if (!isRead) return false;
     take(words, y, rows, IS_BLUE_FIRST[frame.format]);
     await pause();
   }
+  return true;
 }
 
-async function readCanvas(bitmap, take) {
-  const { width, height } = bitmap;
+async function readCanvas(source, width, height, take) {
   const context = paper(width, Math.min(BAND, height));
   for (let y = 0; y < height; y += BAND) {
     const rows = Math.min(BAND, height - y);
     context.fillRect(0, 0, width, rows);
-    context.drawImage(bitmap, 0, y, width, rows, 0, 0, width, rows);
+    context.drawImage(source, 0, y, width, rows, 0, 0, width, rows);
     const { data } = context.getImageData(0, 0, width, rows);
     take(new Int32Array(data.buffer), y, rows, false);
     await pause();
