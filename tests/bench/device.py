@@ -4,11 +4,17 @@ Run alone: `.venv/bin/python -m tests.bench.device`. One Chromium, everything in
 is measured are the page's own modules. Ratios hold on a busy machine better than milliseconds.
 """
 
+import os
+import subprocess
+import threading
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from bot.miniapp.build_box import STATIC
 from tests.browser.conftest import CHROMIUM, FLAGS
@@ -16,6 +22,9 @@ from tests.browser.hashing_page import encoded, photo
 
 HOME: Final = "http://127.0.0.1:1"
 ROUNDS: Final = 9
+FILM: Final = 200_000_000
+"""Bytes of a video that is only summed up."""
+MIB: Final = 2**20
 
 GIVE: Final = """(text) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -52,6 +61,82 @@ MEASURE: Final = """async ([home, rounds]) => {
 }"""
 
 
+SUM_UP: Final = """async (home) => {
+  const { hashFile } = await import(`${home}/hashes.js`);
+  const [file] = document.querySelector("input").files;
+  const start = performance.now();
+  const { hashes } = await hashFile(file, { seen: () => false, step: () => {} });
+  return [performance.now() - start, ...hashes.map((one) => one.value)];
+}"""
+
+
+class Watched:
+    """The memory and the time of a browser's processes, from /proc and the browser itself."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.line = browser.new_browser_cdp_session()
+        self.peak = 0.0
+        self.over = threading.Event()
+
+    def processes(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.line.send("SystemInfo.getProcessInfo")["processInfo"]
+        return found
+
+    def seconds(self) -> float:
+        """Of processor time, of all processes together."""
+        return sum(one["cpuTime"] for one in self.processes())
+
+    @contextmanager
+    def of_pages(self) -> Iterator[None]:
+        """Keeps the highest sum of the pages' own memory, in MiB above rest."""
+        pids = [one["id"] for one in self.processes() if one["type"] == "renderer"]
+        rest, self.peak = held(pids), 0.0
+
+        def look() -> None:
+            while not self.over.wait(0.05):
+                self.peak = max(self.peak, held(pids) - rest)
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        yield
+        self.over.set()
+        looking.join()
+
+
+def held(pids: list[int]) -> float:
+    """MiB that these processes hold in memory."""
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+def told_of_film(browser: Browser, folder: Path) -> None:
+    """A video's digests in the page, beside those of the system's own programs."""
+    file = folder / "film.mp4"
+    file.write_bytes(b"\0\0\0\x18ftypmp42" + os.urandom(FILM - 12))
+    page = browser.new_page()
+    page.route(f"{HOME}/**", serve)
+    page.goto(f"{HOME}/")
+    page.set_content("<input type=file>")
+    page.set_input_files("input", file)
+    before = os.times()
+    programs = (["sha256sum", file], ["md5sum", file])
+    said = [subprocess.run(one, capture_output=True, check=True).stdout for one in programs]
+    after = os.times()
+    wall = after.elapsed - before.elapsed
+    own = sum(after[2:4]) - sum(before[2:4])
+    watched = Watched(browser)
+    started = watched.seconds()
+    with watched.of_pages():
+        took, *digests = page.evaluate(SUM_UP, HOME)
+    assert digests == [one.split()[0].decode() for one in said]
+    cpu = watched.seconds() - started
+    print(
+        f"video of {FILM / 1e6:.0f} MB: {took:.0f} ms; sha256sum and md5sum {wall * 1000:.0f} ms "
+        f"({wall * 1000 / took:.0%} of their speed; by processor time {own / cpu:.0%}); "
+        f"at most {watched.peak:.0f} MiB above rest"
+    )
+
+
 def serve(route: Route) -> None:
     name = route.request.url.rpartition("/")[2]
     if name:
@@ -83,6 +168,8 @@ def test_the_codes_cost_little_more_than_decoding() -> None:
         page = browser.new_page()
         page.route(f"{HOME}/**", serve)
         page.goto(f"{HOME}/")
+        with TemporaryDirectory() as folder:
+            told_of_film(browser, Path(folder))
         told("12 MP", measure(page, encoded(photo(4000, 3000), quality=90)))
         told("48 MP", measure(page, encoded(photo(8064, 6048), quality=88)))
         browser.close()

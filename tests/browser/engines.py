@@ -196,7 +196,11 @@ async def recording(asked: list[str]) -> AsyncIterator[int]:
     """A proxy that writes down each address, and leads to this machine alone."""
 
     async def take(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        head = await near.readuntil(b"\r\n\r\n")
+        try:
+            head = await near.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:  # opened in advance, and not needed
+            back.close()
+            return
         method, url, _ = head.decode("latin-1").split(" ", 2)
         asked.append(f"{method} {url}")
         found = re.match(r"http://127\.0\.0\.1:(\d+)(/.*)", url)

@@ -46,7 +46,7 @@ async def whole_run(
     """Chooses each file, sends the codes; which addresses were asked for."""
     async with opened as browser:
         await browser.open(url)
-        words = "document.getElementById('image-words').textContent"
+        words = "document.getElementById('image-words')?.textContent"
         assert await until(browser, words, inside=True) == "Choose a picture"
         for n, (selector, file) in enumerate(files, 1):
             await browser.give(selector, file)

@@ -13,7 +13,7 @@ const EVERY = 2; // seconds between them, where the limits allow
 const ALIKE = 16; // bits; a still nearer to one already kept adds nothing
 const PATIENCE = 10_000; // milliseconds until a browser that shows nothing is given up
 const ASKED = 100;
-const DRAWN = 250;
+const DRAWN = 1_000;
 
 /**
  * Adds the hashes of a video's stills to `found`, as `frame-1` to `frame-60` by their place in it.

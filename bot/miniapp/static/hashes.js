@@ -9,7 +9,7 @@ import { forms } from "./forms.js";
 import { orientationOf } from "./orientation.js";
 import { open, samples, tellsPixels } from "./pixels.js";
 
-const SLICE = 2 ** 20;
+const SLICE = 2 ** 19;
 const HEAD = 2 ** 17; // bytes in which a JPEG says how it lies
 const PICTURE_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif1|msf1|avi[fs]|jpeg|crx )/;
 const PICTURE_STARTS = [/^\xff\xd8\xff/, /^\x89PNG/, /^GIF8/, /^RIFF....WEBP/s, /^BM/, /^II\*\0/, /^MM\0\*/];
