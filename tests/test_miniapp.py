@@ -195,7 +195,7 @@ def test_number_and_pin_of_a_case_of_the_chat_are_shown_once(app: MiniApp) -> No
         (b"", (400, "form")),
         ({"ticket": PIN_TICKET, "items": [PICTURE]}, (400, "form")),
         ({"ticket": PIN_TICKET, "case": "K7Q-2XH-DPM"}, (400, "form")),
-        (b" " * 64_001, (413, "too_large")),
+        (b" " * 80_001, (413, "too_large")),
         ({"ticket": TICKET}, (410, "unknown")),
     ],
 )

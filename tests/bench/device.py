@@ -61,6 +61,29 @@ MEASURE: Final = """async ([home, rounds]) => {
 }"""
 
 
+AGAIN: Final = """async ([home, job, rounds]) => {
+  const from = (name) => import(`${home}/${name}.js`);
+  const [{ hashFile }, { open, samples }, { changed, greyed }, { wavesOf }] =
+    await Promise.all(["hashes", "pixels", "mild", "pdq"].map(from));
+  const decode = async (look = () => {}) => {
+    const bitmap = await open(file);
+    await look(bitmap);
+    bitmap.close();
+  };
+  if (job === "selfTest") {
+    await decode(async (bitmap) => { globalThis.sampled = await samples(bitmap, true, () => {}); });
+  }
+  const jobs = {
+    decode,
+    whole: () => hashFile(file, { seen: () => false, step: () => {} }),
+    selfTest: () => {
+      for (const { values, width, height } of changed(greyed(sampled[640]))) {
+        wavesOf(Float32Array.from(values), width, height);
+      }
+    },
+  };
+  for (let round = 0; round < rounds; round++) await jobs[job]();
+}"""
 SUM_UP: Final = """async (home) => {
   const { hashFile } = await import(`${home}/hashes.js`);
   const [file] = document.querySelector("input").files;
@@ -137,6 +160,23 @@ def told_of_film(browser: Browser, folder: Path) -> None:
     )
 
 
+def told_by_processor(name: str, page: Page, watched: Watched) -> None:
+    """The same ratios by the processor time of all the browser's processes: least of three."""
+    least: dict[str, float] = {}
+    for job in ("decode", "whole", "selfTest") * 3:
+        spent = []
+        for rounds in (1, 5):  # what one costs beside loading and the first decoding
+            before = watched.seconds()
+            page.evaluate(AGAIN, [HOME, job, rounds])
+            spent.append(watched.seconds() - before)
+        least[job] = min(least.get(job, 1e9), (spent[1] - spent[0]) / 4)
+    whole, without = least["whole"], least["whole"] - least["selfTest"]
+    print(
+        f"{name}, by processor time: decode {least['decode'] * 1000:.0f} ms, all "
+        f"{whole / least['decode']:.2f} x, without the self-test {without / least['decode']:.2f} x"
+    )
+
+
 def serve(route: Route) -> None:
     name = route.request.url.rpartition("/")[2]
     if name:
@@ -171,6 +211,7 @@ def test_the_codes_cost_little_more_than_decoding() -> None:
         with TemporaryDirectory() as folder:
             told_of_film(browser, Path(folder))
         told("12 MP", measure(page, encoded(photo(4000, 3000), quality=90)))
+        told_by_processor("12 MP", page, Watched(browser))
         told("48 MP", measure(page, encoded(photo(8064, 6048), quality=88)))
         browser.close()
 
