@@ -59,12 +59,12 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, **settings: str) -> Iterator[Served]:
-    """Serve until the block ends; the address is open when it begins."""
+def served(folder: Path, *under: str, **settings: str) -> Iterator[Served]:
+    """Serve until the block ends; the address is open when it begins. `under` a command."""
     port = free_port()
     environment = clean_environment(folder, SALA_PORT=str(port), **settings)
     with subprocess.Popen(
-        [*SALA, "run"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [*under, *SALA, "run"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, cwd=folder,
     ) as process:  # fmt: skip
         printed: list[str] = []

@@ -45,7 +45,9 @@ PICTURE = everyday()
 
 
 def pdqs(picture: bytes) -> set[str]:
-    return {one.value for one in hash_bytes(picture, "image").hashes if one.kind == "pdq"}
+    return {
+        one.value for one in hash_bytes(picture, "image", scaled=True).hashes if one.kind == "pdq"
+    }
 
 
 def tell(folder: Path, story: Story, *, takes: bool = True) -> None:

@@ -36,9 +36,13 @@ def forms(rgb: Rgb, orientation: int = 1, *, turned: bool = False) -> tuple[Hash
 
     `orientation` is that of its EXIF; `turned` adds all its turned copies. TooPlain, Framed.
     """
-    if min(rgb.shape[:2]) < MIN_SIDE:
+    return forms_of({size: sample(rgb, size) for size in SIZES}, orientation, turned=turned)
+
+
+def forms_of(samples: Samples, orientation: int = 1, *, turned: bool = False) -> tuple[Hash, ...]:
+    """The same of a picture that is sampled already; of grey samples as of RGB."""
+    if min(samples["640"].shape[:2]) < MIN_SIDE:
         raise TooPlain
-    samples = {size: sample(rgb, size) for size in SIZES}
     found: dict[str, Hash] = {}
     for variant, seen in _fixed(samples, orientation, turned):
         _add(found, variant, seen.hex(), seen.quality)

@@ -8,23 +8,25 @@ JailError > Refused (no hashes of this picture; `problem` says why), Broken (no 
 import asyncio
 import hashlib
 import json
-import os
 import re
 import signal
 import struct
-import sys
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from bot.cases.hashes import MAX_BODY, BadSubmission, Item, parse_items
+from bot.cases.hashes import BadSubmission, Item, parse_items
 from bot.conversation.picture import Problem
+from bot.hashing.prisoners import Broken, Gone, Guard, JailError, run_alone
 from bot.hashing.walls import NO_WALLS
 
+__all__ = ["Broken", "Jail", "JailError", "Refused"]
+
 PRISONER: Final = ("-I", "-B", "-m", "bot.hashing.locked")
-ATTEMPTS: Final = ("open", "connect", "fork", "signal", "run")
+GUARD: Final = ("-I", "-B", "-m", "bot.hashing.guard")
+ATTEMPTS: Final = ("open", "connect", "fork", "signal", "run", "become")
 WITHIN: Final = 30.0
 """Seconds from start to answer, decoders loaded and all."""
 AT_ONCE: Final = 1
@@ -32,11 +34,6 @@ AT_ONCE: Final = 1
 _WHY: Final = {NO_WALLS: "the system has no libseccomp2, or its kernel refuses seccomp"}
 _PHASH: Final = re.compile(r"[0-9a-f]{16}")
 _PROBLEMS: Final[tuple[Problem, ...]] = ("size", "kind", "plain")
-_ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-
-
-class JailError(Exception):
-    """The jail's error tree. Never carries anything of the picture."""
 
 
 class Refused(JailError):
@@ -47,16 +44,20 @@ class Refused(JailError):
         self.problem: Problem = problem
 
 
-class Broken(JailError):
-    """This machine has no working jail; the text says what failed."""
-
-
 class Jail:
     """Hashes pictures, each in a process that is locked before it gets the first byte."""
 
-    def __init__(self, within: float = WITHIN, prisoner: Sequence[str] = PRISONER) -> None:
+    def __init__(
+        self,
+        within: float = WITHIN,
+        prisoner: Sequence[str] = PRISONER,
+        guard: Sequence[str] = GUARD,
+    ) -> None:
+        """`guard` forks the prisoners; where there is none, or it dies, each starts by itself."""
         self._within = within
         self._prisoner = tuple(prisoner)
+        self._guarded = tuple(guard)
+        self.guard: Guard | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def hash(self, picture: bytes) -> Item:
@@ -86,60 +87,12 @@ class Jail:
 
     async def _run(self, picture: bytes, *attempt: str) -> tuple[int, bytes]:
         """How the prisoner ended, and what it said until then, at most a post's length."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *self._prisoner,
-                *attempt,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                cwd="/",
-                env=_ENVIRONMENT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise Broken(type(error).__name__) from None
-        try:
-            async with asyncio.timeout(self._within):
-                _, said = await asyncio.gather(_feed(process, picture), _listen(process))
-                return await process.wait(), said
-        except TimeoutError:
-            return -signal.SIGKILL, b""
-        finally:
-            await _end(process)
-
-
-async def _feed(process: asyncio.subprocess.Process, picture: bytes) -> None:
-    assert process.stdin  # noqa: S101  # asked for above
-    with suppress(BrokenPipeError, ConnectionResetError):  # it ended first; how is seen elsewhere
-        process.stdin.write(picture)
-        await process.stdin.drain()
-        process.stdin.close()
-        await process.stdin.wait_closed()
-
-
-async def _listen(process: asyncio.subprocess.Process) -> bytes:
-    """All it says; one that says too much is cut off, and its answer is none."""
-    assert process.stdout  # noqa: S101  # asked for above
-    said = bytearray()
-    while part := await process.stdout.read(MAX_BODY):
-        said += part
-        if len(said) > MAX_BODY:
-            _kill(process)
-            return b""
-    return bytes(said)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Nothing of it is left, whatever happened."""
-    _kill(process)
-    await process.wait()
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        if self._guarded:
+            if self.guard is None or not self.guard.is_there:
+                self.guard = Guard(self._guarded)
+            with suppress(Gone):
+                return await self.guard.run(picture, self._within, *attempt)
+        return await run_alone(self._prisoner, picture, self._within, *attempt)
 
 
 def _item(said: bytes) -> Item:

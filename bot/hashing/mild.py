@@ -21,8 +21,9 @@ _PARTS: Final = np.array([299, 587, 114], np.uint32)
 
 def greyed(sample: Rgb) -> Grey:
     """The rounded luma of the 640 sample, at most 320 a side."""
-    grey = ((sample @ _PARTS + 500) // 1000).astype(np.uint8)
-    return boxed(grey[:, :, None], SIDE)[:, :, 0]
+    if sample.shape[2] == 3:
+        sample = ((sample @ _PARTS + 500) // 1000).astype(np.uint8)[:, :, None]
+    return boxed(sample, SIDE)[:, :, 0]
 
 
 def changed(grey: Grey) -> Iterator[Grey]:

@@ -89,8 +89,11 @@ def distance(one: str, other: str) -> int:
 
 
 def luma(rgb: Rgb) -> Floats:
-    """0.299 R + 0.587 G + 0.114 B, in double and rounded once, as the Python binding does it."""
-    red, green, blue = rgb[:, :, 0], rgb[:, :, 1], rgb[:, :, 2]
+    """0.299 R + 0.587 G + 0.114 B, in double and rounded once, as the Python binding does it.
+
+    A single channel stands for all three.
+    """
+    red, green, blue = (rgb[:, :, at % rgb.shape[2]] for at in range(3))
     grey: Floats = (red * 0.299 + green * 0.587 + blue * 0.114).astype(np.float32)
     return grey
 
@@ -100,13 +103,14 @@ def _grids(greys: Floats) -> Floats:
     _, rows, columns = greys.shape
     if (rows, columns) == (GRID, GRID):
         return greys
+    steps = 2 * np.arange(GRID) + 1
     across = np.ascontiguousarray(greys.transpose(2, 0, 1))
-    for _ in range(PASSES):
+    for _ in range(PASSES - 1):
         down = np.ascontiguousarray(_box(across).transpose(2, 1, 0))
         across = np.ascontiguousarray(_box(down).transpose(2, 1, 0))
-    steps = 2 * np.arange(GRID) + 1
-    picked = across[steps * columns // (2 * GRID)][:, :, steps * rows // (2 * GRID)]
-    return np.ascontiguousarray(picked.transpose(1, 2, 0))
+    few = _box(across)[steps * columns // (2 * GRID)]  # the last columns' mean needs no others
+    picked = _box(np.ascontiguousarray(few.transpose(2, 1, 0)))[steps * rows // (2 * GRID)]
+    return np.ascontiguousarray(picked.transpose(1, 0, 2))
 
 
 def _box(lines: Floats) -> Floats:

@@ -1,0 +1,55 @@
+"""The guard (`python -I -m bot.hashing.guard`): has the decoders loaded, and for each picture forks
+a prisoner, so that loading them is not paid for every time.
+
+It never has a byte of a picture. It is given the ends of two pipes, which a prisoner reads and
+writes, and says how the prisoner ended; it has nothing else open, and no secret to inherit.
+"""
+
+import gc
+import os
+import socket
+from typing import Final
+
+from bot.hashing import locked, walls
+
+_MOST_ORDER: Final = 64
+
+
+def main() -> None:
+    """Until the line on standard input is closed."""
+    locked.warm()
+    walls.warm()
+    walls.no_core()
+    gc.disable()
+    gc.freeze()  # a prisoner's memory stays the guard's where neither writes
+    line = socket.socket(fileno=0)
+    while True:
+        order, ends, _, _ = socket.recv_fds(line, _MOST_ORDER, 2)
+        if not order:
+            os._exit(0)
+        line.sendall(walls.ENDED.pack(_prisoner(order, ends)))
+
+
+def _prisoner(order: bytes, ends: list[int]) -> int:
+    """How one ended."""
+    pid = os.fork()
+    if pid == 0:
+        _go_in(order, ends)
+    for end in ends:
+        os.close(end)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _go_in(order: bytes, ends: list[int]) -> None:
+    """In the prisoner: what the guard had open is closed, and it never comes back."""
+    try:
+        for number, end in enumerate(ends):  # of which the first replaces the guard's line
+            os.dup2(end, number)
+        os.closerange(3, max(ends) + 1)
+        locked.serve(order.decode().strip())
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
