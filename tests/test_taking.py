@@ -412,7 +412,8 @@ def test_without_a_working_jail_nothing_is_opened(
 ) -> None:
     async def story(town: Town) -> None:
         await agreed(town)
-        object.__setattr__(town.worker.taking, "hash", Jail(prisoner=("-c", "exit(1)"), guard=()).hash)
+        broken = Jail(prisoner=("-c", "exit(1)"), guard=())
+        object.__setattr__(town.worker.taking, "hash", broken.hash)
         await town.hears(town.api.picture(ANN, PICTURE))
         assert said(town, "take.busy") == 1
 
