@@ -1,39 +1,33 @@
-"""The command line: run · talk · understand · hash · partner · keys · migrate."""
+"""The command line: run · talk · understand · hash · case · partner · exchange · keys · migrate."""
 
 import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
-from typing import Any, Final, get_args
+from typing import Final
 
 import click
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
 
 from bot import talk as talking
-from bot.app import Sala, now, open_sala
-from bot.cases.eligibility import List
+from bot.app import Sala, now
 from bot.conversation.model import LANGUAGES, Language
-from bot.exchange.partner_name import read_name
+from bot.exchanging import commands as exchanging
 from bot.hashing import comparing
 from bot.hashing.errors import ImageError
 from bot.hashing.image import hash_file
 from bot.hashing.jail import Broken, Jail
 from bot.hashing.walls import no_core
 from bot.log import log, quieten
-from bot.operating import commands
-from bot.settings import Settings, SettingsError, read_settings
-from bot.store import StoreError
+from bot.opening import usable_settings, with_sala
+from bot.operating import commands as operating
+from bot.settings import Settings
 from bot.vault import VaultError, load_or_make
 
-LISTS: Final[dict[str, tuple[List, ...]]] = {
-    "adults": ("adults",),
-    "minors": ("minors",),
-    "both": get_args(List),
-}
 MOST_LINES: Final = 1000
 """Connections at once, chat pages' streams among them."""
 
@@ -47,8 +41,8 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Serve the chat, the mini-app and the exchange."""
-    settings = _settings()
-    _with_sala(settings, _serve, auto_loop_factory())
+    settings = usable_settings()
+    with_sala(settings, _serve, auto_loop_factory())
 
 
 @main.command()
@@ -59,7 +53,7 @@ def talk(lang: Language | None) -> None:
     async def use(sala: Sala) -> None:
         await talking.talk(sala, lang, sys.stdin, click.echo)
 
-    _with_sala(_settings(), use)
+    with_sala(usable_settings(), use)
 
 
 @main.command("hash")
@@ -123,49 +117,6 @@ def understand(folder: Path | None) -> None:
         raise click.ClickException(str(error)) from None
 
 
-@main.group()
-def partner() -> None:
-    """Platforms that read the lists and answer."""
-
-
-@partner.command("add")
-@click.argument("name")
-@click.option("--list", "lists", type=click.Choice(list(LISTS)), required=True)
-@click.option("--json", "as_json", is_flag=True, help="The keys as JSON.")
-def partner_add(name: str, lists: str, as_json: bool) -> None:
-    """Add a partner and print its keys, once."""
-
-    async def use(sala: Sala) -> None:
-        try:
-            keys = await sala.store.add_partner(read_name(name), LISTS[lists], now())
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
-        shown = {
-            "fetch_key": keys.fetch_key,
-            "subscription_key": keys.subscription_key,
-            "feedback_key": keys.feedback_key,
-        }
-        if as_json:
-            click.echo(json.dumps(shown))
-            return
-        for label, key in shown.items():
-            click.echo(f"{label}: {key}")
-        click.echo("These keys are shown once; only their digests are kept.")
-
-    _with_sala(_settings(), use)
-
-
-@partner.command("list")
-def partner_list() -> None:
-    """Who reads which list."""
-
-    async def use(sala: Sala) -> None:
-        for one in await sala.store.partners():
-            click.echo(f"{one.name}: {', '.join(one.lists)}")
-
-    _with_sala(_settings(), use)
-
-
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def keys(file: Path) -> None:
@@ -184,7 +135,7 @@ def migrate() -> None:
     async def use(sala: Sala) -> None:
         click.echo("The database is up to date.")
 
-    _with_sala(_settings(), use)
+    with_sala(usable_settings(), use)
 
 
 class _Server(uvicorn.Server):
@@ -211,7 +162,7 @@ def _listening(settings: Settings) -> socket:
         ) from None
 
 
-for _command in commands:
+for _command in (*operating, *exchanging):
     main.add_command(_command)
 
 
@@ -263,32 +214,3 @@ async def _jail(settings: Settings) -> Jail | None:
         ) from None
     no_core()
     return jail
-
-
-def _settings() -> Settings:
-    try:
-        return read_settings()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _with_sala(
-    settings: Settings,
-    use: Callable[[Sala], Coroutine[Any, Any, None]],
-    loops: Callable[[], asyncio.AbstractEventLoop] | None = None,
-) -> None:
-    async def work() -> None:
-        async with open_sala(settings) as sala:
-            await use(sala)
-
-    try:
-        with asyncio.Runner(loop_factory=loops) as runner:
-            runner.run(work())
-    except (VaultError, StoreError) as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -23,6 +23,7 @@ from bot.store import (
     Bundle,
     ConversationId,
     EffectId,
+    NotTaken,
     Registry,
     Store,
     Ticket,
@@ -105,6 +106,8 @@ class Taking:
             return "full"
         except HeldAlready:
             return "already"
+        except NotTaken:
+            return "not_taken"
         except TicketRefused:
             return "busy"
         return None

@@ -190,11 +190,11 @@ async def _status(voice: Voice, asked: Asked) -> Shown:
 
 def _status_lines(voice: Voice, asked: Asked, number: str, standing: Standing) -> list[str]:
     head = voice.say(asked, "show.status.head", number=number, images=str(standing.images))
-    if standing.status in {"Withdrawn", "Deleted"}:
-        return [head, voice.say(asked, "show.status.withdrawn")]
     told = [
         voice.say(asked, f"show.status.{one.outcome}", partner=one.partner) for one in standing.told
     ]
+    if standing.status in {"Withdrawn", "Deleted"}:
+        return [head, voice.say(asked, "show.status.withdrawn"), *told]
     leaving = [voice.say(asked, "show.status.leaving")] if standing.leaving else []
     support = voice.say(asked, "show.status.support")
     return [head, *leaving, *(told or [voice.say(asked, "show.status.none")]), support]

@@ -172,7 +172,7 @@ def opens_the_pages(asker: Asker) -> None:
     for path in (
         "/", "/chat/static/chat.js", "/app", "/app/", "/app/app.js", "/app/style.css",
         "/app/box.html", "/line/app", "/line/static/liff.js", "/telegram/app",
-        "/telegram/app/telegram_app.js", "/healthz",
+        "/telegram/app/telegram_app.js", "/healthz", "/exchange/tx_sala.py",
     ):  # fmt: skip
         assert asker.ask("GET", f"{path}?{NAME}", user_agent=WORDS)[0] == 200
 
@@ -208,7 +208,24 @@ def answers_as_partner(asker: Asker, sala: Served) -> list[str]:
             f"{base}/SubmitFeedback", {"count": 1, "hashFeedbacks": [said]},
             x_functions_key=feedback, **subscription,
         )  # fmt: skip
-    return list(keys.values())
+    return [*keys.values(), *submits(asker, sala)]
+
+
+def submits(asker: Asker, sala: Served) -> list[str]:
+    """A partner that may add hashes, for each address one."""
+    given: list[str] = []
+    for n, (base, name) in enumerate(zip(BOTH_LISTS, ("adults", "minors", "adults"), strict=True)):
+        made = sala.command("partner", "add", f"H{n}", "--list", name, "--submits", "--json")
+        keys = json.loads(made)
+        record = {"hashValue": HASH, "signalType": "ImagePDQ", "CSPFeedbacks": [{"tags": [NAME]}]}
+        record["CSPFeedbacks"][0]["feedbackValue"] = "Blocked"
+        asker.posts(
+            f"{base}/SubmitHashes", {"count": 1, "hashRecords": [record]},
+            x_functions_key=keys["submit_key"],
+            Ocp_Apim_Subscription_Key=keys["subscription_key"],
+        )  # fmt: skip
+        given += keys.values()
+    return given
 
 
 @dataclass

@@ -1,56 +1,35 @@
 """Partners' own unmodified client pulls, matches and answers over real HTTP and a real database."""
 
-import asyncio
-import json
 import re
-import socket
-from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
 import requests
-import uvicorn
 from PIL import Image
-from starlette.applications import Starlette
 from threatexchange.exchanges.clients.stopncii.api import (
-    FetchHashesResponse,
-    StopNCIIAPI,
     StopNCIICaseStatus,
     StopNCIICSPFeedback,
     StopNCIICSPFeedbackValue,
-    StopNCIIEndpoint,
     StopNCIISignalType,
-)
-from threatexchange.exchanges.collab_config import CollaborationConfigWithDefaults
-from threatexchange.exchanges.impl.stop_ncii_api import (
-    StopNCIICredentials,
-    StopNCIISignalExchangeAPI,
 )
 from threatexchange.signal_type.md5 import VideoMD5Signal
 from threatexchange.signal_type.pdq.signal import PdqSignal
 
-from bot.cases.eligibility import List
 from bot.cases.hashes import Hash, Item
-from bot.cases.status import Standing, Told
-from bot.exchange.routes import Desk, routes
+from bot.cases.status import Told
 from bot.hashing.image import hash_bytes
-from bot.store import ConversationId, PartnerKeys, Ticket
-from bot.store.sqlite import SqliteStore
-from bot.vault import Vault
+from bot.store import PartnerKeys
+from tests.exchange_house import House, do, open_house
+from tests.racing import race
 
-T = TypeVar("T")
 PAGE = Path(__file__).parent.parent / "docs" / "partners.md"
 PDQ, MD5 = StopNCIISignalType.ImagePDQ, StopNCIISignalType.VideoMD5
 BLOCKED, REVIEW = StopNCIICSPFeedbackValue.Blocked, StopNCIICSPFeedbackValue.PendingReview
 NOT_BLOCKED = StopNCIICSPFeedbackValue.NotBlocked
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-PERSON = ConversationId(b"p" * 16)
 
 
 def photo(seed: int) -> Image.Image:
@@ -68,100 +47,12 @@ def one_hash(n: int) -> Item:
     return Item("image", (Hash("pdq", "512", f"{n:064x}", 90),))
 
 
-@dataclass
-class House:
-    """A store, its partners' desk on loopback, and a clock that the test turns."""
-
-    store: SqliteStore
-    base: str = ""
-    now: datetime = NOON
-    woken: list[datetime] = field(default_factory=list)
-    tickets: int = 0
-
-    def wait(self, **passed: float) -> None:
-        self.now += timedelta(**passed)
-
-    def register(self, list: List, *items: Item) -> str:
-        self.tickets += 1
-        ticket = Ticket(bytes([self.tickets]) * 32, PERSON, list, self.now + timedelta(hours=1))
-        do(self.store.issue(ticket))
-        return do(self.store.register(ticket.digest, items, self.now)).number
-
-    def standing(self, number: str) -> Standing:
-        standing = do(self.store.standing(number))
-        assert standing
-        return standing
-
-    def partner(self, name: str, *lists: List) -> "Platform":
-        keys = do(self.store.add_partner(name, lists, self.now))
-        return Platform(keys, f"{self.base}/exchange/v1")
-
-
-@dataclass
-class Platform:
-    """A partner's side: threatexchange's own classes with our address as `base_url_override`."""
-
-    keys: PartnerKeys
-    base: str
-
-    @property
-    def api(self) -> StopNCIIAPI:
-        feedback = {StopNCIIEndpoint.SubmitFeedback: self.keys.feedback_key}
-        return StopNCIIAPI(
-            self.keys.subscription_key, self.keys.fetch_key, feedback, base_url_override=self.base
-        )
-
-    @property
-    def exchange(self) -> StopNCIISignalExchangeAPI:
-        collab = CollaborationConfigWithDefaults("Sala", "stop_ncii", True)
-        credentials = StopNCIICredentials(
-            self.keys.fetch_key, self.keys.subscription_key, base_url_override=self.base
-        )
-        return StopNCIISignalExchangeAPI.for_collab(collab, credentials)
-
-    def pages(self, size: int) -> Iterator[FetchHashesResponse]:
-        page = self.api.fetch_hashes(page_size=size)
-        yield page
-        while page.hasMoreRecords:
-            page = self.api.fetch_hashes(page_size=size, next_page=page.nextPageToken or "")
-            yield page
-
-    def listed(self) -> set[str]:
-        return {record.hashValue for page in self.pages(800) for record in page.hashRecords}
-
-    def headers(self, key: str) -> dict[str, str]:
-        return {"x-functions-key": key, "Ocp-Apim-Subscription-Key": self.keys.subscription_key}
-
-    def get(self, **query: object) -> requests.Response:
-        headers = self.headers(self.keys.fetch_key)
-        return requests.get(f"{self.base}/FetchHashes", query, headers=headers, timeout=10)
-
-    def post(self, body: object) -> requests.Response:
-        headers = self.headers(self.keys.feedback_key)
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return requests.post(f"{self.base}/SubmitFeedback", raw, headers=headers, timeout=10)
-
-
-def do(wanted: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(wanted)
-
-
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
-    house = House(SqliteStore.open(tmp_path / "sala.db", Vault.generate()))
-    desk = Desk(house.store, lambda: house.now, lambda: house.woken.append(house.now))
-    app = Starlette(routes=routes(desk))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        house.base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        thread = Thread(target=server.run, args=([listening],))
-        thread.start()
-        yield house
-        server.should_exit = True
-        thread.join()
-    do(house.store.close())
+    with open_house(tmp_path) as opened:
+        yield opened
 
 
 # ---------------------------------------------------------------- the library's own client
@@ -350,9 +241,48 @@ def test_a_body_over_a_megabyte_is_not_read(house: House):
     assert example.post(b'{"hashFeedbacks": []}' + b" " * 900_000).status_code == 200
 
 
-def test_there_is_no_way_to_add_or_look_up_a_hash_and_no_third_list(house: House):
-    for path in ("v1/SubmitHashes", "v1/Lookup", f"v1/{1:064x}", "everyone/v1/FetchHashes"):
+def test_there_is_no_way_to_look_a_hash_up_and_no_third_list(house: House):
+    for path in ("v1/Lookup", f"v1/{1:064x}", "everyone/v1/FetchHashes"):
         assert requests.get(f"{house.base}/exchange/{path}", timeout=10).status_code == 404
+
+
+# ---------------------------------------------------------------- what partners add
+
+
+def test_the_librarys_own_client_submits_what_its_agreement_lets_it(house: House):
+    hotline = house.partner("Hotline", "adults", submits=True)
+    for _ in range(2):  # POSTs are repeated, or not, by clients
+        hotline.api.submit_hashes(
+            {
+                (PDQ, f"{1:064X}"): StopNCIICSPFeedback(BLOCKED, {"a"}),
+                (MD5, f"{2:032x}"): StopNCIICSPFeedback(REVIEW),
+                (StopNCIISignalType.URL, "https://a.example"): StopNCIICSPFeedback(BLOCKED),
+            }
+        )
+    records = hotline.api.fetch_hashes().hashRecords
+    assert [(one.signalType, one.hashValue, one.CSPFeedbacks) for one in records] == [
+        (PDQ, f"{1:064x}", [StopNCIICSPFeedback(BLOCKED, {"a"}, "Hotline")]),
+        (MD5, f"{2:032x}", [StopNCIICSPFeedback(REVIEW, set(), "Hotline")]),
+    ]
+
+
+def test_without_the_key_for_it_or_a_list_of_its_own_nothing_is_added(house: House):
+    reader, both = (
+        house.partner("A", "adults"),
+        house.partner("B", "adults", "minors", submits=True),
+    )
+    for platform, status in ((reader, 401), (both, 403)):
+        with pytest.raises(requests.HTTPError, match=str(status)):
+            platform.api.submit_hash(PDQ, f"{1:064x}")
+    both.base = f"{house.base}/exchange/minors/v1"
+    both.api.submit_hash(PDQ, f"{1:064x}")
+    assert reader.listed() == set()
+    assert both.listed() == {f"{1:064x}"}
+
+
+def test_the_extension_that_partners_copy_is_served(house: House):
+    said = requests.get(f"{house.base}/exchange/tx_sala.py", timeout=10)
+    assert "TX_MANIFEST" in said.text
 
 
 # ---------------------------------------------------------------- time, and withdrawal
@@ -375,6 +305,19 @@ def test_the_checkpoint_never_goes_back_while_hashes_are_written(house: House):
     assert values == {f"{n:064x}" for n in (*range(5), 102, 103, 104)}
 
 
+def test_after_one_new_hash_the_next_fetch_is_one_record(house: House):
+    example = house.partner("Example", "adults")
+    house.register("adults", *map(one_hash, range(5)))
+    checkpoint = list(example.pages(size=2))[-1].nextSetTimestamp
+    for n in (7, 8):
+        assert example.api.fetch_hashes(start_timestamp=checkpoint).hashRecords == []
+        house.register("adults", one_hash(n))  # in the same second, by a clock that stands
+        delta = example.api.fetch_hashes(start_timestamp=checkpoint)
+        assert [one.hashValue for one in delta.hashRecords] == [f"{n:064x}"]
+        assert delta.nextSetTimestamp > checkpoint
+        checkpoint = delta.nextSetTimestamp
+
+
 def test_an_empty_answer_keeps_the_checkpoint_it_was_asked_for(house: House):
     answer = house.partner("Example", "adults").api.fetch_hashes(start_timestamp=1_900_000_000)
     assert (answer.count, answer.nextSetTimestamp) == (0, 1_900_000_000)
@@ -394,3 +337,7 @@ def test_a_withdrawn_hash_is_served_as_withdrawn_with_a_word_old_clients_show(ho
     assert record.hashStatus is StopNCIICaseStatus.Withdrawn
     assert set(record.caseNumbers.values()) == {StopNCIICaseStatus.Withdrawn}
     assert record.CSPFeedbacks == [StopNCIICSPFeedback(NOT_BLOCKED, {"withdrawn"}, "sala")]
+
+
+def test_nothing_is_skipped_across_pages_while_hashes_are_written(house: House):
+    assert race(house, records=1_000, page=40) >= 25

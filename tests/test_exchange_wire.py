@@ -148,12 +148,12 @@ def test_a_body_that_is_not_feedback_is_refused_naming_the_part(body, reason):
 
 
 def test_the_allowance_refills_and_a_clock_set_back_gives_nothing():
-    allowance = Allowance(a_minute=2)
-    assert [allowance.take(1, NOON) for _ in range(3)] == [0, 0, 30]
-    assert allowance.take(1, NOON - timedelta(hours=1)) == 30
-    assert allowance.take(2, NOON) == 0
+    allowance = Allowance()
+    assert [allowance.take(1, NOON, 2) for _ in range(3)] == [0, 0, 30]
+    assert allowance.take(1, NOON - timedelta(hours=1), 2) == 30
+    assert allowance.take(2, NOON, 2) == 0
     later = NOON + timedelta(seconds=30)
-    assert [allowance.take(1, later) for _ in range(2)] == [0, 30]
+    assert [allowance.take(1, later, 2) for _ in range(2)] == [0, 30]
 
 
 def test_only_listed_signal_types_have_a_name_here():

@@ -252,7 +252,7 @@ def test_after_three_pictures_it_goes_on_by_itself():
     assert talk(picture("9")).did(Fetch) == []
 
 
-@pytest.mark.parametrize("problem", ["gone", "size", "kind", "plain", "full", "busy"])
+@pytest.mark.parametrize("problem", ["gone", "size", "kind", "plain", "full", "busy", "not_taken"])
 def test_what_went_wrong_is_said_and_the_next_try_is_open(problem):
     talk = taking()(NotTaken(AT, "7", problem))
     assert talk.said == [f"take.{problem}", "take.wait"]

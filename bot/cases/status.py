@@ -4,7 +4,7 @@ Rule C13: only feedback that came after this case's own registration is told, so
 the same file learns that someone else asked for help.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -20,14 +20,21 @@ FeedbackValue = Literal[
     "Withdrawn",
     "Deleted",
 ]
-Outcome = Literal["shared", "looking", "blocked", "not_blocked"]
+Outcome = Literal[
+    "shared", "looking", "blocked", "not_blocked",
+    "stop_unseen",  # the case is withdrawn, and the platform has not fetched that yet
+    "stop_seen",
+]  # fmt: skip
 
 TOLD: Final[dict[FeedbackValue, Outcome]] = {
     "PendingReview": "looking",
     "Blocked": "blocked",
     "NotBlocked": "not_blocked",
 }
-_ORDER: Final[tuple[Outcome, ...]] = ("shared", "not_blocked", "looking", "blocked")
+_GONE: Final = ("Withdrawn", "Deleted")
+_ORDER: Final[tuple[Outcome, ...]] = (
+    "stop_seen", "stop_unseen", "shared", "not_blocked", "looking", "blocked",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +48,14 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One hash as one case holds it: when it was registered, who has fetched it, what came back."""
+    """One hash as one case holds it: when it was registered, who has fetched it, what came back,
+    and who has fetched its withdrawal."""
 
     registered_at: datetime
     status: HashStatus
     readers: tuple[str, ...]
     feedback: tuple[Feedback, ...]
+    stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +81,36 @@ def fold(status: HashStatus, images: int, claims: Iterable[Claim]) -> Standing:
     """One line per platform: the furthest outcome of all its hashes.
 
     blocked > looking > not blocked > shared. A platform that has fetched the list without
-    answering is `shared`; one that has not is absent.
+    answering is `shared`; one that has not is absent. Of a case that is withdrawn, each platform
+    that had a hash has fetched the withdrawal of all of them (`stop_seen`) or not (`stop_unseen`);
+    whether another case holds the same hash cannot be told from it (C13).
     """
     best: dict[str, Outcome] = {}
+    withdrawn = status in _GONE
     for claim in claims:
-        if claim.status in {"Withdrawn", "Deleted"}:
-            continue
-        for partner in claim.readers:
-            _raise_to(best, partner, "shared")
-        for word in claim.feedback:
-            outcome = TOLD.get(word.value)
-            if outcome and word.at > claim.registered_at:
-                _raise_to(best, word.partner, outcome)
+        if withdrawn:
+            _raise_all(best, _withdrawn(claim))
+        elif claim.status not in _GONE:
+            _raise_all(best, _held(claim))
     told = tuple(Told(name, best[name]) for name in sorted(best))
     return Standing(status, images, told)
 
 
-def _raise_to(best: dict[str, Outcome], partner: str, outcome: Outcome) -> None:
-    if _ORDER.index(outcome) >= _ORDER.index(best.get(partner, "shared")):
-        best[partner] = outcome
+def _held(claim: Claim) -> Iterator[Told]:
+    for partner in claim.readers:
+        yield Told(partner, "shared")
+    for word in claim.feedback:
+        outcome = TOLD.get(word.value)
+        if outcome and word.at > claim.registered_at:
+            yield Told(word.partner, outcome)
+
+
+def _withdrawn(claim: Claim) -> Iterator[Told]:
+    for partner in {told.partner for told in _held(claim)}:
+        yield Told(partner, "stop_seen" if partner in claim.stopped else "stop_unseen")
+
+
+def _raise_all(best: dict[str, Outcome], told: Iterable[Told]) -> None:
+    for one in told:
+        old = best.get(one.partner, one.outcome)
+        best[one.partner] = max(old, one.outcome, key=_ORDER.index)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Problem = Literal["gone", "size", "kind", "plain", "full", "already", "busy"]
+Problem = Literal["gone", "size", "kind", "plain", "full", "already", "busy", "not_taken"]
 """Why a picture gave no hashes: not there (any more) · too large · no picture that can be read ·
-too plain to be found · the case is full · the case holds it already · it cannot be done now."""
+too plain to be found · the case is full · the case holds it already · it cannot be done
+now · it is on the denylist."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,19 @@ A_MINUTE: Final = 60
 
 
 class Allowance:
-    """`a_minute` requests at once, and as many each minute after that."""
+    """So many requests at once as a partner has a minute, and as many each minute after that."""
 
-    def __init__(self, a_minute: int = A_MINUTE) -> None:
-        self._full = float(a_minute)
+    def __init__(self) -> None:
         self._left: dict[int, tuple[float, datetime]] = {}
 
-    def take(self, partner: int, now: datetime) -> int:
+    def take(self, partner: int, now: datetime, a_minute: int = A_MINUTE) -> int:
         """0 when the request may go on, else the whole seconds until the next one may."""
-        left, at = self._left.get(partner, (self._full, now))
+        full = float(a_minute)
+        left, at = self._left.get(partner, (full, now))
         now = max(at, now)
-        left = min(self._full, left + (now - at).total_seconds() * self._full / 60)
+        left = min(full, left + (now - at).total_seconds() * full / 60)
         if left < 1:
             self._left[partner] = (left, now)
-            return max(1, math.ceil((1 - left) * 60 / self._full))
+            return max(1, math.ceil((1 - left) * 60 / full))
         self._left[partner] = (left - 1, now)
         return 0

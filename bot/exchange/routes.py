@@ -1,24 +1,26 @@
 """Partners' addresses: /exchange/v1 for all lists of an agreement, /exchange/{list}/v1 for one.
 
-There is no way to ask about a hash, and none to add one (docs/partners.md).
+There is no way to ask about a hash. Hashes are added by persons, and by a partner only whose
+agreement says so and whose keys include one for it (docs/partners.md).
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Literal, get_args
+from pathlib import Path
+from typing import Final, get_args
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bot.cases.eligibility import List
 from bot.exchange import stopncii
 from bot.exchange.allowance import Allowance
 from bot.log import log, where
-from bot.store import Partner, Registry, StoreError
+from bot.store import Partner, Registry, Scope, StoreError
 
-Scope = Literal["fetch", "feedback"]
+EXTENSION: Final = Path(__file__).with_name("tx_sala.py")
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -41,12 +43,14 @@ class _Refused(Exception):
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
-    """FetchHashes and SubmitFeedback for an agreement's lists together and for each by itself."""
-    made: list[BaseRoute] = []
+    """FetchHashes and SubmitFeedback for an agreement's lists together and for each by itself,
+    SubmitHashes, and the extension that partners copy."""
+    made: list[BaseRoute] = [Route("/exchange/tx_sala.py", _extension)]
     for only in (None, *get_args(List)):
         base = f"/exchange/{only}/v1" if only else "/exchange/v1"
         made.append(Route(f"{base}/FetchHashes", _at(_fetch, desk, only), methods=["GET"]))
         made.append(Route(f"{base}/SubmitFeedback", _at(_submit, desk, only), methods=["POST"]))
+        made.append(Route(f"{base}/SubmitHashes", _at(_add, desk, only), methods=["POST"]))
     return made
 
 
@@ -89,6 +93,20 @@ async def _submit(request: Request, desk: Desk, only: List | None) -> JSONRespon
     return _json({"count": feedback.received})
 
 
+async def _add(request: Request, desk: Desk, only: List | None) -> JSONResponse:
+    """At the common address to the one list of the agreement; with two, each has its own."""
+    partner = await _partner(request, desk, "submit", only)
+    received, hashes = stopncii.read_hashes(await _body(request))
+    if len(partner.lists) != 1:
+        raise _Refused(403, "one list at a time")
+    await desk.registry.submit(partner, partner.lists[0], hashes, desk.clock())
+    return _json({"count": received})
+
+
+async def _extension(request: Request) -> Response:
+    return FileResponse(EXTENSION, media_type="text/x-python", headers=HEADERS)
+
+
 async def _partner(request: Request, desk: Desk, scope: Scope, only: List | None) -> Partner:
     """Whose keys these are, seeing only the list of this address."""
     key = request.headers.get("x-functions-key", "")
@@ -96,7 +114,7 @@ async def _partner(request: Request, desk: Desk, scope: Scope, only: List | None
     partner = await desk.registry.partner(key, subscription, scope)
     if partner is None:
         raise _Refused(401, "unauthorized")
-    if wait := desk.allowance.take(partner.id, desk.clock()):
+    if wait := desk.allowance.take(partner.id, desk.clock(), partner.a_minute):
         raise _Refused(429, "too many requests", {"Retry-After": str(wait)})
     if only is None:
         return partner

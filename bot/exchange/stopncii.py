@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from bot.cases.status import FeedbackValue
-from bot.store import Page, Record
+from bot.store import Page, Record, Submitted
 
 MAX_PAGE: Final = 800
 MAX_BODY: Final = 1_000_000
@@ -24,13 +24,16 @@ OWN_NAME: Final = "sala"
 """The source of the word added to a withdrawn record; no partner bears this name."""
 
 Reason = Literal[
-    "startTimestamp", "pageSize", "nextPageToken", "json", "count", "hashFeedbacks", "too many",
-    "hashValue", "signalType", "feedbackValue", "tags",
+    "startTimestamp", "pageSize", "nextPageToken", "json", "count", "hashFeedbacks", "hashRecords",
+    "too many", "hashValue", "signalType", "feedbackValue", "tags", "CSPFeedbacks",
 ]  # fmt: skip
 Word = tuple[str, FeedbackValue, tuple[str, ...]]
 """(hash, feedback, tags), as `Registry.give_feedback` takes it."""
 
-_SIGNALS: Final = frozenset(("ImagePDQ", "VideoMD5"))
+Signal = Literal["ImagePDQ", "VideoMD5"]
+_SIGNALS: Final[dict[Signal, re.Pattern[str]]] = {
+    "ImagePDQ": re.compile(r"[0-9a-f]{64}"), "VideoMD5": re.compile(r"[0-9a-f]{32}"),
+}  # fmt: skip
 _VALUES: Final[dict[str, FeedbackValue]] = {value: value for value in get_args(FeedbackValue)}
 _NUMBER: Final = re.compile(r"(-?[0-9]{1,13})(?:\.[0-9]{0,9})?")
 _TOKEN: Final = re.compile(rb"1\.([0-9]{1,18})\.([0-9]{1,13})\.([0-9]{1,13})")
@@ -95,22 +98,23 @@ def read_feedback(body: bytes) -> Feedback:
     A `count` that is missing or wrong is forgiven. An entry that could be no hash of a list counts
     as received and goes no further, so that the answer tells nobody what is listed.
     """
-    posted = _object(body)
-    count, entries = posted.get("count", 0), posted.get("hashFeedbacks")
-    if type(count) is not int:
-        raise BadRequest("count")
-    if not isinstance(entries, list):
-        raise BadRequest("hashFeedbacks")
-    if len(entries) > MAX_FEEDBACKS:
-        raise BadRequest("too many")
-    words = [_word(entry) for entry in entries]
+    words = [_word(entry) for entry in _entries(body, "hashFeedbacks")]
     return Feedback(len(words), tuple(word for word in words if _HASH.fullmatch(word[0])))
 
 
-def read_signal(name: str) -> str | None:
+def read_hashes(body: bytes) -> tuple[int, tuple[Submitted, ...]]:
+    """The body of a SubmitHashes: how many came, and those that can be listed; or BadRequest.
+
+    Of several words on one hash the last counts; without any it is `Blocked`, as the client says.
+    """
+    read = [_submitted(entry) for entry in _entries(body, "hashRecords")]
+    return len(read), tuple(one for one in read if one is not None)
+
+
+def read_signal(name: str) -> Signal | None:
     """A signal type we list, also as the `str()` of the client's enum; None for any other."""
     plain = name.removeprefix("StopNCIISignalType.")
-    return plain if plain in _SIGNALS else None
+    return next((signal for signal in _SIGNALS if signal == plain), None)
 
 
 def _number(typed: str | None, missing: int, reason: Reason) -> int:
@@ -164,19 +168,56 @@ def _object(body: bytes) -> Mapping[str, Any]:
     return posted
 
 
+def _entries(body: bytes, name: Literal["hashFeedbacks", "hashRecords"]) -> list[object]:
+    posted = _object(body)
+    count, entries = posted.get("count", 0), posted.get(name)
+    if type(count) is not int:
+        raise BadRequest("count")
+    if not isinstance(entries, list):
+        raise BadRequest(name)
+    if len(entries) > MAX_FEEDBACKS:
+        raise BadRequest("too many")
+    return entries
+
+
 def _word(entry: object) -> Word:
     if not isinstance(entry, dict):
         raise BadRequest("hashFeedbacks")
-    value, said = entry.get("hashValue"), entry.get("feedbackValue")
+    value, signal = _named(entry)
+    said, tags = _said(entry)
+    return value if read_signal(signal) else "", said, tags
+
+
+def _submitted(entry: object) -> Submitted | None:
+    """None for what is of no list: another signal type, or no hash of its type."""
+    if not isinstance(entry, dict):
+        raise BadRequest("hashRecords")
+    value, name = _named(entry)
+    words = entry.get("CSPFeedbacks") or [{"feedbackValue": "Blocked"}]
+    if not isinstance(words, list) or not all(isinstance(word, dict) for word in words):
+        raise BadRequest("CSPFeedbacks")
+    said, tags = [_said(word) for word in words][-1]
+    signal = read_signal(name)
+    if signal is None or not _SIGNALS[signal].fullmatch(value):
+        return None
+    return Submitted(signal, value, said, tags)
+
+
+def _named(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """The hash in lower case, and its signal type, which clients leave out of a feedback."""
+    value, signal = entry.get("hashValue"), entry.get("signalType", "ImagePDQ")
     if not isinstance(value, str):
         raise BadRequest("hashValue")
-    signal = entry.get("signalType", "ImagePDQ")  # clients leave it out
     if not isinstance(signal, str):
         raise BadRequest("signalType")
+    return value.lower(), signal
+
+
+def _said(entry: Mapping[str, Any]) -> tuple[FeedbackValue, tuple[str, ...]]:
+    said = entry.get("feedbackValue")
     if not isinstance(said, str) or said not in _VALUES:
         raise BadRequest("feedbackValue")
-    listed = value.lower() if read_signal(signal) else ""
-    return listed, _VALUES[said], _tags(entry.get("tags"))
+    return _VALUES[said], _tags(entry.get("tags"))
 
 
 def _tags(posted: object) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from starlette.routing import BaseRoute, Route
 from bot.cases.hashes import MAX_BODY, BadSubmission, parse_items
 from bot.conversation.model import LANGUAGES
 from bot.miniapp import headers
-from bot.store import Registered, Registry, StoreError, TicketRefused, TooManyImages
+from bot.store import NotTaken, Registered, Registry, StoreError, TicketRefused, TooManyImages
 from bot.text import Texts
 
 STATIC: Final = Path(__file__).resolve().parent / "static"
@@ -107,6 +107,8 @@ async def _done(app: MiniApp, act: Act, body: bytes) -> Registered:
         raise Refused(refused.reason, 410) from None
     except TooManyImages:
         raise Refused("too_many") from None
+    except NotTaken:
+        raise Refused("not_taken") from None
     except StoreError:
         raise Refused("busy", 503) from None
 

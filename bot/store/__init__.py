@@ -10,8 +10,14 @@ from typing import Final, Literal, NewType, Protocol
 
 from bot.cases.eligibility import List
 from bot.cases.hashes import Item
-from bot.cases.status import FeedbackValue, HashStatus, Standing
+from bot.cases.status import FeedbackValue, Standing
 from bot.conversation.shows import Opens
+from bot.store.exchanged import Page as Page
+from bot.store.exchanged import Partner as Partner
+from bot.store.exchanged import PartnerKeys as PartnerKeys
+from bot.store.exchanged import Record as Record
+from bot.store.exchanged import Scope as Scope
+from bot.store.exchanged import Submitted as Submitted
 
 ConversationId = NewType("ConversationId", bytes)
 """16 bytes: HMAC of channel and address. The address itself is kept only sealed."""
@@ -214,7 +220,11 @@ class TicketRefused(Exception):
 
 
 class TooManyImages(Exception):
-    """The case would grow past what one case may hold."""
+    """The case would grow past what one case may hold, or its person past what a day may hold."""
+
+
+class NotTaken(Exception):
+    """A picture is on the denylist: it is registered for nobody, and nothing was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,48 +259,6 @@ class PinResult:
     wait: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Partner:
-    """A platform that may read lists and answer."""
-
-    id: int
-    name: str
-    lists: tuple[List, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PartnerKeys:
-    """A partner's keys, shown once; only their digests are kept."""
-
-    fetch_key: str = field(repr=False)
-    subscription_key: str = field(repr=False)
-    feedback_key: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One hash of the feed in its whole current state. `signal` is StopNCII's signal type."""
-
-    modified: int
-    signal: Literal["ImagePDQ", "VideoMD5"]
-    value: str = field(repr=False)
-    status: HashStatus
-    cases: tuple[tuple[str, HashStatus], ...]
-    """Opaque case ids (UUID, not the case number) and their status."""
-    feedback: tuple[tuple[str, FeedbackValue, tuple[str, ...]], ...]
-    """(partner name, value, tags)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of the feed. `checkpoint` is the newest `modified` served (or the start asked for);
-    it never goes back. `cursor` continues after the last record; None at the end."""
-
-    records: tuple[Record, ...]
-    checkpoint: int
-    cursor: int | None
-
-
 class Registry(Protocol):
     """Cases, hashes, partners and the feed."""
 
@@ -314,7 +282,8 @@ class Registry(Protocol):
 
     async def register(self, digest: bytes, items: Sequence[Item], now: datetime) -> Registered:
         """Use the ticket, open (or grow) its case, list its hashes, and tell its conversation
-        (`Hashed`), all in one transaction. TicketRefused or TooManyImages writes nothing."""
+        (`Hashed`), all in one transaction. TicketRefused, TooManyImages or NotTaken writes
+        nothing."""
         ...
 
     async def register_sent(
@@ -366,13 +335,14 @@ class Registry(Protocol):
         time; how many cases changed."""
         ...
 
-    async def add_partner(self, name: str, lists: Sequence[List], now: datetime) -> PartnerKeys:
+    async def add_partner(
+        self, name: str, lists: Sequence[List], now: datetime, *, submits: bool = False,
+        a_minute: int = 60,
+    ) -> PartnerKeys:  # fmt: skip
         """A new partner and its keys; ValueError when the name is taken."""
         ...
 
-    async def partner(
-        self, key: str, subscription: str, scope: Literal["fetch", "feedback"]
-    ) -> Partner | None:
+    async def partner(self, key: str, subscription: str, scope: Scope) -> Partner | None:
         """The partner whose two keys these are, compared by digest; None otherwise."""
         ...
 
@@ -397,4 +367,11 @@ class Registry(Protocol):
         """Keep a partner's latest word on hashes (value, feedback, tags) it may read; tell the
         conversations of cases that wanted updates (`News`) when what they would be told changed.
         How many words named a hash on its lists. Idempotent."""
+        ...
+
+    async def submit(
+        self, partner: Partner, list: List, hashes: Sequence[Submitted], now: datetime
+    ) -> int:
+        """List what a partner submits, as one case of its own, with its word on each; its word
+        `Withdrawn` or `Deleted` lets its own go. How many are its own now. Idempotent."""
         ...

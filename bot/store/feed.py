@@ -1,91 +1,62 @@
-"""Partners in SQLite: what they may read, that they read it, and what they answered."""
+"""What partners read and say, in SQLite: the feed, that they read it, and what they answered."""
 
 import json
-from base64 import urlsafe_b64encode
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal, cast
-from uuid import UUID
+from typing import Final
 
 from bot.cases.eligibility import List
 from bot.cases.status import FeedbackValue, HashStatus
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import News
-from bot.store import Page, Partner, PartnerKeys, Record
+from bot.store import Page, Partner, Record
+from bot.store.denials import ask_if_refused
 from bot.store.engine import Connection, Part
-from bot.store.listing import SIGNALS, Signal, hash_id, mark, standing
+from bot.store.listing import SIGNALS, Signal, hash_id, let_one_go, mark, standing
 from bot.store.schema import micros
 from bot.store.turns import tell
+from bot.vault import Vault
 
 Word = tuple[str, FeedbackValue, tuple[str, ...]]
 _WORDS_AT_ONCE: Final = 25
 """Words of one transaction: a long answer does not keep first messages waiting."""
 
-_ADD = """insert into partner values (null, ?, ?, ?, ?, ?, ?) on conflict(name) do nothing"""
-_KEYS: Final = """select id, name, lists, iif(? = 'fetch', fetch_digest, feedback_digest)
-  from partner where subscription_digest = ?"""
-_PARTNERS = "select id, name, lists from partner order by name"
 _BEFORE = "select change from hash where modified < ? order by modified desc, change desc limit 1"
 _PAGE = """select id, modified, signal, value, status, change from hash
   where list = ? and signal is not null and change > ? order by change limit ?"""
-_CASES = "select cases, status from claim where hash = ? order by cases"
-_FEEDBACK = """select name, value, tags from feedback join partner on partner.id = partner
-  where hash = ? order by name"""
+# Of a whole page in one statement each; "cross join" keeps the order: hashes first, by their place.
+_SPAN = "where hash.list = ? and signal is not null and hash.change > ? and hash.change <= ?"
+_CASES = f"""select hash.id, cases, claim.status from hash
+  cross join claim on claim.hash = hash.id {_SPAN} order by cases"""  # noqa: S608  # the span is ours
+_FEEDBACK = f"""select hash.id, name, feedback.value, tags from hash
+  cross join feedback on feedback.hash = hash.id join partner on partner.id = partner
+  {_SPAN} order by name"""  # noqa: S608  # the span is ours
 _READ = "insert into reading values (?, ?, ?, ?, ?, ?)"
 _FETCHED = """insert into fetched select :partner, :list, :last
   where not exists (select 1 from hash where list = :list and signal is not null
     and change < :first and change > ifnull(
       (select through from fetched where partner = :partner and list = :list), 0))
   on conflict(partner, list) do update set through = max(through, excluded.through)"""
+_LATER = "select 1 from hash where list = ? and signal is not null and change > ?"
+_SEAL = "update edge set modified = max(modified, ?)"
 _KNOWN = "select 1 from hash where id = ? and signal is not null"
 _OLD_WORD = "select value, tags from feedback where hash = ? and partner = ?"
 _WORD = """insert into feedback values (?, ?, ?, ?, ?) on conflict(hash, partner)
   do update set value = excluded.value, tags = excluded.tags, at = excluded.at"""
 _FOLLOWED = """select id, number, follower from claim join cases on cases.id = claim.cases
   where hash = ? and claim.status = 'Active' and follower is not null"""
+_OWN = """select deposit.cases from deposit join claim on claim.cases = deposit.cases
+  where partner = ? and hash = ?"""
 _EDGE = "select change from edge"
 
+_Said = tuple[str, FeedbackValue, tuple[str, ...]]
 _Row = tuple[bytes, int, Signal, bytes, HashStatus, int]
 
 
 class Feed(Part):
-    """The partners' half of `Registry` over one SQLite file."""
-
-    async def add_partner(self, name: str, lists: Sequence[List], now: datetime) -> PartnerKeys:
-        """A new partner and its keys; ValueError when the name is taken."""
-        fetch, subscription, feedback = (
-            urlsafe_b64encode(self._vault.randoms(32)).decode().rstrip("=") for _ in range(3)
-        )
-        row = (
-            name, ",".join(sorted(set(lists))), self._key("fetch", fetch),
-            self._key("subscription", subscription), self._key("feedback", feedback), micros(now),
-        )  # fmt: skip
-        if not await self._engine.write(lambda db: db.execute(_ADD, row).rowcount):
-            raise ValueError("There is a partner of this name.")
-        return PartnerKeys(fetch, subscription, feedback)
-
-    async def partner(
-        self, key: str, subscription: str, scope: Literal["fetch", "feedback"]
-    ) -> Partner | None:
-        """The partner whose two keys these are, compared by digest; None otherwise."""
-        whose = self._key("subscription", subscription)
-        row = await self._engine.read(lambda db: db.execute(_KEYS, (scope, whose)).fetchone())
-        if row is None or not self._vault.same(row[3], self._key(scope, key)):
-            return None
-        return _partner(row[:3])
-
-    def _key(self, scope: str, key: str) -> bytes:
-        return self._vault.digest("partner key", scope.encode(), key.encode())
-
-    async def partners(self) -> list[Partner]:
-        """All partners by name."""
-        rows = await self._engine.read(lambda db: db.execute(_PARTNERS).fetchall())
-        return [_partner(row) for row in rows]
-
-    async def readers(self, list: List) -> tuple[str, ...]:
-        """Names of the partners whose agreement covers this list, today."""
-        return tuple(one.name for one in await self.partners() if list in one.lists)
+    """The lists as partners read them, in `Registry` over one SQLite file."""
 
     async def feed(
         self, partner: Partner, lists: Sequence[List], start: int, after: int | None, limit: int,
@@ -100,32 +71,41 @@ class Feed(Part):
         rows, records = await self._engine.read(
             lambda db: self._page(db, readable, start, after or 0, limit)
         )
-        await self._engine.write(lambda db: _on_record(db, partner, readable, rows[:limit], now))
-        checkpoint = max([start, *(record.modified for record in records)])
-        return Page(records, checkpoint, rows[limit - 1][-1] if len(rows) > limit else None)
+        more = len(rows) > limit
+        sealed = await self._engine.write(
+            lambda db: _on_record(db, partner, readable, rows[:limit], now, last=not more)
+        )
+        newest = max([0, *(record.modified for record in records)])
+        return Page(records, max(start, newest + sealed), rows[limit - 1][-1] if more else None)
 
     def _page(
         self, db: Connection, lists: Sequence[List], start: int, after: int, limit: int
     ) -> tuple[list[_Row], tuple[Record, ...]]:
         """The page's rows, one more when there is more, and its records."""
         (before,) = db.execute(_BEFORE, (start,)).fetchone() or (0,)
+        edge = max(before, after)
         rows: list[_Row] = []
         for name in lists:
-            rows += db.execute(_PAGE, (name, max(before, after), limit + 1)).fetchall()
+            rows += db.execute(_PAGE, (name, edge, limit + 1)).fetchall()
         rows = sorted(rows, key=lambda row: row[-1])[: limit + 1]
-        return rows, tuple(self._record(db, row) for row in rows[:limit])
-
-    def _record(self, db: Connection, row: _Row) -> Record:
-        id, modified, signal, sealed, status, _ = row
-        cases = db.execute(_CASES, (id,)).fetchall()
-        words = db.execute(_FEEDBACK, (id,)).fetchall()
-        return Record(
-            modified,
-            signal,
-            self._vault.open(f"hash.value|{id.hex()}", sealed).decode(),
-            status,
-            tuple((str(UUID(bytes=case, version=4)), held) for case, held in cases),
-            tuple((name, value, tuple(json.loads(tags))) for name, value, tags in words),
+        through = rows[:limit][-1][-1] if rows else edge
+        cases: dict[bytes, list[tuple[str, HashStatus]]] = defaultdict(list)
+        words: dict[bytes, list[_Said]] = defaultdict(list)
+        for name in lists:
+            for id, case, held in db.execute(_CASES, (name, edge, through)):
+                cases[id].append((_opaque(case), held))
+            for id, source, value, tags in db.execute(_FEEDBACK, (name, edge, through)):
+                words[id].append((source, value, tuple(json.loads(tags))))
+        return rows, tuple(
+            Record(
+                modified,
+                signal,
+                self._vault.open(f"hash.value|{id.hex()}", sealed).decode(),
+                status,
+                tuple(cases.get(id, ())),
+                tuple(words.get(id, ())),
+            )
+            for id, modified, signal, sealed, status, _ in rows[:limit]
         )
 
     async def give_feedback(
@@ -153,7 +133,7 @@ class Feed(Part):
         before = {case: standing(db, case) for case in followed}
         for ids, word, tags in heard:
             for id in ids:
-                _keep_word(db, id, partner, word, tags, now)
+                keep_word(db, self._vault, id, partner, (word, tags), now)
         for case, (number, follower) in followed.items():
             if standing(db, case) != before[case]:
                 self._tell_news(db, case, number, follower, now)
@@ -176,29 +156,47 @@ class Feed(Part):
         tell(db, self._vault, follower, event, encode_inbound(News(now, number)), at)
 
 
-def _partner(row: tuple[int, str, str]) -> Partner:
-    id, name, lists = row
-    return Partner(id, name, tuple(cast(List, list) for list in lists.split(",") if list))
+def _opaque(case: bytes) -> str:
+    """A case's random id as a UUID (version 4)."""
+    digits = case.hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def _on_record(
-    db: Connection, partner: Partner, lists: Sequence[List], rows: Sequence[_Row], now: datetime
-) -> None:
-    first, last = (rows[0][-1], rows[-1][-1]) if rows else (None, None)
-    log = (partner.id, micros(now), ",".join(lists), first, last, len(rows))
+    db: Connection, partner: Partner, lists: Sequence[List], rows: Sequence[_Row], now: datetime,
+    *, last: bool,
+) -> bool:  # fmt: skip
+    """Whether the second of the newest record is over: the partner may go on after it.
+
+    It is once a last page left nothing out, because what changes from now on is of a later second.
+    """
+    first, through = (rows[0][-1], rows[-1][-1]) if rows else (None, None)
+    log = (partner.id, micros(now), ",".join(lists), first, through, len(rows))
     db.execute(_READ, log)
-    if rows:
-        for list in lists:
-            span = {"partner": partner.id, "list": list, "first": first, "last": last}
-            db.execute(_FETCHED, span)
+    if through is None:
+        return False
+    for list in lists:
+        span = {"partner": partner.id, "list": list, "first": first, "last": through}
+        db.execute(_FETCHED, span)
+    if not last or any(db.execute(_LATER, (list, through)).fetchone() for list in lists):
+        return False
+    db.execute(_SEAL, (rows[-1][1] + 1,))
+    return True
 
 
-def _keep_word(
-    db: Connection, hash: bytes, partner: Partner, word: str, tags: Iterable[str], now: datetime
-) -> None:
+def keep_word(
+    db: Connection, vault: Vault, hash: bytes, partner: Partner,
+    said: tuple[FeedbackValue, Iterable[str]], now: datetime,
+) -> None:  # fmt: skip
     """A word said again counts as said now (C13), but the hash has not changed."""
-    kept = json.dumps(list(tags), ensure_ascii=False)
+    word, kept = said[0], json.dumps(list(said[1]), ensure_ascii=False)
     old = db.execute(_OLD_WORD, (hash, partner.id)).fetchone()
     db.execute(_WORD, (hash, partner.id, word, kept, micros(now)))
+    if word in {"Withdrawn", "Deleted"}:
+        for (case,) in db.execute(_OWN, (partner.id, hash)).fetchall():
+            let_one_go(db, case, hash, now)
     if old != (word, kept):
         mark(db, hash, now)
+        if word == "NotBlocked":
+            ask_if_refused(db, vault, hash, now)

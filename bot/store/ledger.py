@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bot.cases.eligibility import List
@@ -16,11 +16,13 @@ from bot.conversation.model import Hashed
 from bot.conversation.shows import Opens
 from bot.store import (
     ConversationId,
+    NotTaken,
     Registered,
     Ticket,
     TicketRefused,
     TooManyImages,
 )
+from bot.store.denials import is_denied
 from bot.store.engine import Connection, Part
 from bot.store.held import HeldAlready, held, keep_phash
 from bot.store.listing import claim_item, move_claims, standing
@@ -28,8 +30,11 @@ from bot.store.schema import micros, moment
 from bot.store.turns import tell
 from bot.vault import Vault
 
+_A_DAY: Final = timedelta(days=1)
 MAX_IMAGES: Final = 30
 """Pictures and videos one case may hold; one post brings ten at most."""
+MAX_A_DAY: Final = 60
+"""Pictures and videos that one conversation may register within a day, in all its cases."""
 
 _ISSUE = """insert into ticket(digest, conversation, list, number, expires_at, opens)
   values (?, ?, ?, ?, ?, ?) on conflict do nothing"""
@@ -52,6 +57,8 @@ _OPEN = """insert into cases(id, number_digest, number, list, status, created_at
   values (?, ?, ?, ?, 'Active', ?, ?, ?) on conflict(number_digest) do nothing"""
 _CASE = "select id, list, iif(status = 'Active', images, 0) from cases where number_digest = ?"
 _GROW = "update cases set images = ?, list = ?, status = 'Active' where id = ?"
+_TODAY = """select count(*) from (select distinct claim.cases, image from origin
+  join claim on claim.cases = origin.cases where conversation = ? and posted_at > ?)"""
 _ID = "select id from cases where number_digest = ?"
 _FOLLOW = """update cases set follower = (select id from conversation where id = ?)
   where number_digest = ?"""
@@ -144,7 +151,7 @@ class Ledger(Part):
     async def register(self, digest: bytes, items: Sequence[Item], now: datetime) -> Registered:
         """Use the ticket, open (or grow) its case, list its hashes, tell its conversation.
 
-        TicketRefused, also when the case to grow is gone, or TooManyImages writes nothing.
+        TicketRefused, also when the case to grow is gone, TooManyImages or NotTaken writes nothing.
         """
         ticket = await self.look(digest, now)
         new = await asyncio.to_thread(self._new_case) if ticket.number is None else None
@@ -176,6 +183,8 @@ class Ledger(Part):
         new: _NewCase | None, *, here: bool = False,
     ) -> Registered:  # fmt: skip
         ticket = usable(db, self._vault, digest, now)
+        if is_denied(db, self._vault, items):
+            raise NotTaken
         case = self._open(db, new, ticket.list, now) if new else self._grown(db, ticket)
         if here and any(is_held(item, held(db, self._vault, case.id)) for item in items):
             raise HeldAlready
@@ -184,11 +193,12 @@ class Ledger(Part):
             if claim_item(db, self._vault, case.id, case.list, item, images + 1, now):
                 images += 1
                 keep_phash(db, self._vault, case.id, images, item, now)
-        if images > MAX_IMAGES:
+        db.execute(_ORIGIN, (origin := origin_of(self._vault, ticket.conversation), case.id))
+        (today,) = db.execute(_TODAY, (origin, micros(now - _A_DAY))).fetchone()
+        if images > MAX_IMAGES or today > MAX_A_DAY:
             raise TooManyImages
         db.execute(_GROW, (images, case.list, case.id))
         db.execute(_USE, (micros(now), digest))
-        db.execute(_ORIGIN, (origin_of(self._vault, ticket.conversation), case.id))
         self._tell_hashed(db, ticket, Hashed(now, case.number, images, here))
         return Registered(case.number, new.pin if new else None, images)
 

@@ -23,11 +23,11 @@ _LIST = """insert into hash values
   (:id, :list, :kind, :signal, :value, :quality, 'Active', :modified, :change)
   on conflict(id) do update set
   status = 'Active', modified = excluded.modified, change = excluded.change"""
-_CLAIM = """insert into claim values
-  (:cases, :id, :image, :variant, :at, 'Active', :change, :posted_at)
+_CLAIM = """insert into claim(cases, hash, image, variant, registered_at, status, change, posted_at)
+  values (:cases, :id, :image, :variant, :at, 'Active', :change, :posted_at)
   on conflict(cases, hash) do update set image = excluded.image, variant = excluded.variant,
   registered_at = excluded.registered_at, status = 'Active', change = excluded.change,
-  posted_at = excluded.posted_at"""
+  posted_at = excluded.posted_at, left = null"""
 _HOLDS = """select hash from claim
   where cases = ? and (status = 'Active' or ?) and posted_at <= ?"""
 _ELSEWHERE = """select hash.id, kind, signal, value, quality, image, variant, posted_at
@@ -35,13 +35,14 @@ _ELSEWHERE = """select hash.id, kind, signal, value, quality, image, variant, po
   where cases = ? and claim.status = 'Active' and list != ?"""
 _LET_GO = "update claim set status = 'Withdrawn' where cases = ? and hash = ?"
 _FORGET_MARKS = "delete from likeness where cases = ? and posted_at <= ?"
+_LEFT = "update claim set left = ? where cases = ? and hash = ?"
 _ERASE_CLAIM = "delete from claim where cases = ? and hash = ?"
 _MARK = """update hash set change = :change, modified = :modified, status = iif(
   exists (select 1 from claim where hash = :id and status = 'Active'), 'Active', 'Withdrawn')
   where id = :id"""
 _UNSHARED = """delete from hash where id = ? and signal is null
   and not exists (select 1 from claim where hash = hash.id)"""
-_CLAIMS = """select claim.hash, registered_at, claim.status, claim.change, list
+_CLAIMS = """select claim.hash, registered_at, claim.status, claim.change, list, left
   from claim join hash on hash.id = claim.hash where cases = ? and signal is not null"""
 _WORDS = """select feedback.hash, name, value, feedback.at from claim
   join feedback on feedback.hash = claim.hash join partner on partner.id = partner
@@ -86,8 +87,7 @@ def move_claims(db: Connection, vault: Vault, case: bytes, to: List, now: dateti
         value = vault.open(f"hash.value|{old.hex()}", row["value"])
         id = hash_id(vault, to, row["signal"] or row["kind"], value.decode())
         _claim(db, row | {"id": id, "value": vault.seal(f"hash.value|{id.hex()}", value)}, now)
-        db.execute(_LET_GO, (case, old))
-        mark(db, old, now)
+        _withdraw(db, case, old, now)
 
 
 def _row(vault: Vault, list: List, media: Media, hash: Hash) -> dict[str, object]:
@@ -109,16 +109,31 @@ def let_go(
     until = micros(posted_until) if posted_until else _ALWAYS
     db.execute(_FORGET_MARKS, (case, until))
     for (id,) in db.execute(_HOLDS, (case, erase, until)).fetchall():
-        db.execute(_ERASE_CLAIM if erase else _LET_GO, (case, id))
-        mark(db, id, now)
         if erase:
+            db.execute(_ERASE_CLAIM, (case, id))
+            mark(db, id, now)
             db.execute(_UNSHARED, (id,))
+        else:
+            _withdraw(db, case, id, now)
 
 
-def mark(db: Connection, hash: bytes, now: datetime) -> None:
-    """The hash has changed: it goes to the end of the feed."""
+def _withdraw(db: Connection, case: bytes, hash: bytes, now: datetime) -> None:
+    """The case claims the hash no more; who reads past this change has seen it."""
+    db.execute(_LET_GO, (case, hash))
+    db.execute(_LEFT, (mark(db, hash, now), case, hash))
+
+
+def let_one_go(db: Connection, case: bytes, hash: bytes, now: datetime) -> None:
+    """Withdraw the case's claim of one hash, if it has one that is not withdrawn."""
+    if db.execute(_HELD, (case, hash)).fetchone():
+        _withdraw(db, case, hash, now)
+
+
+def mark(db: Connection, hash: bytes, now: datetime) -> int:
+    """The hash has changed: it goes to the end of the feed, to the place that is returned."""
     change, modified = advance(db, now)
     db.execute(_MARK, {"id": hash, "change": change, "modified": modified})
+    return change
 
 
 def advance(db: Connection, now: datetime) -> tuple[int, int]:
@@ -134,14 +149,15 @@ def standing(db: Connection, case: bytes) -> Standing:
     for hash, partner, value, at in db.execute(_WORDS, (case,)):
         words.setdefault(hash, []).append(Feedback(partner, value, moment(at)))
     fetched = db.execute(_FETCHED).fetchall()
+
+    def past(place: int | None, list: List) -> tuple[str, ...]:
+        reads = (name for read, name, through in fetched if read == list and place is not None
+                 and through >= place)  # fmt: skip
+        return tuple(reads)
+
     claims = [
-        Claim(
-            moment(at),
-            claimed,
-            tuple(name for read, name, through in fetched if read == list and through >= change),
-            tuple(words.get(hash, ())),
-        )
-        for hash, at, claimed, change, list in db.execute(_CLAIMS, (case,))
+        Claim(moment(at), claimed, past(change, list), tuple(words.get(hash, ())), past(left, list))
+        for hash, at, claimed, change, list, left in db.execute(_CLAIMS, (case,))
     ]
     return replace(fold(status, images, claims), leaving=bool(leaving))
 

@@ -1,7 +1,8 @@
 """What ends in SQLite: withdrawals that are due, and everything that was kept for its time.
 
 A case whose time is over is withdrawn first and erased a month later, so that partners can see
-it; the tombstone of a hash that nobody claims goes another month after that.
+it; the tombstone of a hash that nobody claims goes another month after that, once every partner of
+its list has fetched it, or after half a year.
 """
 
 from calendar import monthrange
@@ -12,10 +13,13 @@ from typing import Any, Final
 from bot.store.engine import Connection, Part
 from bot.store.ledger import named, origin_of
 from bot.store.listing import let_go
+from bot.store.partners import drop_ended_keys
 from bot.store.schema import micros
 
 SEEN_WITHIN: Final = timedelta(days=30)
 """How long a partner has to see a withdrawal before it is erased."""
+SEEN_AT_LAST: Final = timedelta(days=180)
+"""How long a tombstone waits for a partner that does not fetch it."""
 VISIT_IDLE: Final = timedelta(days=30)
 _GUESSES_KEPT: Final = timedelta(days=1)
 _AT_ONCE: Final = 50
@@ -48,8 +52,13 @@ _END_TICKETS = "delete from ticket where conversation = ?"
 _DROP_TICKETS = "delete from ticket where expires_at <= ?"
 _DROP_GUESSES = "delete from guess where next_try_at <= ?"
 _DROP_READINGS = "delete from reading where at <= ?"
-_DROP_TOMBSTONES = """delete from hash where status = 'Withdrawn' and modified <= ?
-  and not exists (select 1 from claim where hash = hash.id)"""
+_DROP_TOMBSTONES = """delete from hash where status = 'Withdrawn' and modified <= :seen
+  and not exists (select 1 from claim where hash = hash.id)
+  and (modified <= :at_last or signal is null or not exists (
+    select 1 from partner left join fetched
+      on fetched.partner = partner.id and fetched.list = hash.list
+    where revoked_at is null and ',' || lists || ',' like '%,' || hash.list || ',%'
+      and partner.created_at <= hash.modified * 1000000 and ifnull(through, 0) < hash.change))"""
 
 _Job = Callable[[Connection], str | None]
 
@@ -161,5 +170,9 @@ def _drop_old(db: Connection, now: datetime, cutoff: datetime) -> int:
     db.execute(_DROP_TICKETS, (micros(now),))
     db.execute(_DROP_GUESSES, (micros(now - _GUESSES_KEPT),))
     db.execute(_DROP_READINGS, (micros(cutoff),))
-    long_ago = int((now - SEEN_WITHIN).timestamp())
-    return int(db.execute(_DROP_TOMBSTONES, (long_ago,)).rowcount)
+    drop_ended_keys(db, now)
+    long_ago = {
+        "seen": int((now - SEEN_WITHIN).timestamp()),
+        "at_last": int((now - SEEN_AT_LAST).timestamp()),
+    }
+    return int(db.execute(_DROP_TOMBSTONES, long_ago).rowcount)

@@ -179,7 +179,44 @@ def m003_pin_page_and_likeness(db: Database) -> None:
         db.execute(statement)
 
 
-VERSION: Final = 3
+_EXCHANGE: Final = (
+    "alter table partner add column submit_digest blob",
+    "alter table partner add column revoked_at integer",
+    "alter table partner add column a_minute integer not null default 60",
+    # Keys that still open beside the partner's new ones (rotation without a gap).
+    """create table former_keys (
+      subscription_digest blob primary key,
+      partner integer not null references partner(id) on delete cascade,
+      fetch_digest blob not null, feedback_digest blob not null, submit_digest blob,
+      ends_at integer not null
+    ) strict, without rowid""",
+    # left: the feed's change with which the claim was withdrawn; who read past it has seen it.
+    "alter table claim add column left integer",
+    # The case that bears what a partner submitted to a list.
+    """create table deposit (
+      partner integer not null references partner(id) on delete cascade, list text not null,
+      cases blob not null references cases(id) on delete cascade, primary key (partner, list)
+    ) strict, without rowid""",
+    "create index deposit_cases on deposit(cases)",
+    # What is refused ('denied'), waits for the operator ('asked'), or was let through ('allowed').
+    """create table denial (
+      number integer primary key autoincrement, digest blob not null unique, kind text not null,
+      value blob not null, state text not null, source text not null, at integer not null
+    ) strict""",
+    "drop index claim_hash",
+    "create index claim_hash on claim(hash, cases, status)",
+    "create index reading_partner on reading(partner, at)",
+)
+
+
+@MIGRATIONS()
+def m004_exchange(db: Database) -> None:
+    """What partners' keys, withdrawals that are seen, submissions and the denylist need."""
+    for statement in _EXCHANGE:
+        db.execute(statement)
+
+
+VERSION: Final = 4
 
 
 def bring_up_to_date(connection: "Connection") -> None:

@@ -3,9 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.store.denials import Denials
+from bot.store.deposits import Deposits
 from bot.store.engine import Clock, Engine
 from bot.store.feed import Feed
+from bot.store.figures import Figures
 from bot.store.ledger import Ledger
+from bot.store.partners import Partners
 from bot.store.pins import Pins
 from bot.store.retention import Retention
 from bot.store.turns import Turns
@@ -16,7 +20,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqliteStore(Turns, Ledger, Pins, Retention, Feed):
+class SqliteStore(Turns, Ledger, Pins, Retention, Partners, Feed, Denials, Deposits, Figures):
     """`Store` and `Registry` over one SQLite file (docs/architecture.md)."""
 
     @classmethod
