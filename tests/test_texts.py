@@ -28,7 +28,8 @@ RENDERED: Final = frozenset({
     "show.readers.chats", "show.readers.none", "show.readers.none.now", "show.readers.some",
     "show.status.blocked", "show.status.head", "show.status.leaving", "show.status.looking",
     "show.status.none",
-    "show.status.not_blocked", "show.status.shared", "show.status.support", "show.status.unknown",
+    "show.status.not_blocked", "show.status.shared", "show.status.stop_seen",
+    "show.status.stop_unseen", "show.status.support", "show.status.unknown",
     "show.status.withdrawn",
 })  # fmt: skip
 """Texts that are put into words beside those of the table."""
@@ -47,6 +48,8 @@ FIELDS: Final = {
     "show.status.looking": {"partner"},
     "show.status.not_blocked": {"partner"},
     "show.status.shared": {"partner"},
+    "show.status.stop_seen": {"partner"},
+    "show.status.stop_unseen": {"partner"},
     "take.added": {"images"},
     "take.made": {"number", "images"},
     "take.made.quiet": {"number", "images"},
