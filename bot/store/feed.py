@@ -1,6 +1,7 @@
 """What partners read and say, in SQLite: the feed, that they read it, and what they answered."""
 
 import json
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -95,7 +96,7 @@ class Feed(Part):
             for id, case, held in db.execute(_CASES, (name, edge, through)):
                 cases[id].append((_opaque(case), held))
             for id, source, value, tags in db.execute(_FEEDBACK, (name, edge, through)):
-                words[id].append((source, value, tuple(json.loads(tags))))
+                words[id].append((source, value, _opened(self._vault, id, tags)))
         return rows, tuple(
             Record(
                 modified,
@@ -190,13 +191,28 @@ def keep_word(
     said: tuple[FeedbackValue, Iterable[str]], now: datetime,
 ) -> None:  # fmt: skip
     """A word said again counts as said now (C13), but the hash has not changed."""
-    word, kept = said[0], json.dumps(list(said[1]), ensure_ascii=False)
+    word, tags = said[0], tuple(said[1])
     old = db.execute(_OLD_WORD, (hash, partner.id)).fetchone()
-    db.execute(_WORD, (hash, partner.id, word, kept, micros(now)))
+    db.execute(_WORD, (hash, partner.id, word, _sealed(vault, hash, tags), micros(now)))
     if word in {"Withdrawn", "Deleted"}:
         for (case,) in db.execute(_OWN, (partner.id, hash)).fetchall():
             let_one_go(db, case, hash, now)
-    if old != (word, kept):
+    if old is None or (old[0], _opened(vault, hash, old[1])) != (word, tags):
         mark(db, hash, now)
         if word == "NotBlocked":
             ask_if_refused(db, vault, hash, now)
+
+
+def _sealed(vault: Vault, hash: bytes, tags: tuple[str, ...]) -> str:
+    """Partners' own words, which could name somebody."""
+    plain = json.dumps(tags, ensure_ascii=False)
+    if not tags:
+        return plain
+    return b64encode(vault.seal(f"feedback.tags|{hash.hex()}", plain.encode())).decode()
+
+
+def _opened(vault: Vault, hash: bytes, kept: str) -> tuple[str, ...]:
+    """Also those of older files, which kept them as JSON."""
+    if not kept.startswith("["):
+        kept = vault.open(f"feedback.tags|{hash.hex()}", b64decode(kept)).decode()
+    return tuple(json.loads(kept))
