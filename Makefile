@@ -18,7 +18,7 @@ test: $(VENV)/.tested $(VENV)/.npm catalogs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python .ci/coverage_gate.py
 
 bench: $(VENV)/.tested catalogs

@@ -328,6 +328,9 @@ def test_what_nobody_saw_waits_in_the_store_until_the_page_opens_again(peer: Pee
         assert await waiting() == []
         page = await reading(peer.channel, ADA)
         await open_page(TWO)
+        assert await waiting() == [], "its turn comes first"
+        [claim] = await peer.store.claim({"browser"}, NOW, 10)
+        await peer.store.commit(claim, Turn(b""))
         assert await waiting() == [HELLO.id]
         await peer.channel.send(address, [HELLO])
         peer.channel.close()

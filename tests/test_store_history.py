@@ -50,6 +50,9 @@ class Model:
         self.outbox += effects if self.reachable else []
 
     def due(self, now: int) -> Iterator[str]:
+        """What is said waits for the turn of what came in."""
+        if self.waiting:
+            return
         for name, due in self.outbox:
             if due is None or due > now:
                 return

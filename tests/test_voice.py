@@ -295,7 +295,7 @@ def test_a_withdrawal_that_waits_and_one_that_is_done_are_said(tmp_path: Path) -
         await desk.store.sweep(NOW + timedelta(hours=48))
         text = (await desk.status(case)).text
         assert TEXTS.say("show.status.withdrawn", "en") in text
-        assert "Chirp" not in text
+        assert TEXTS.say("show.status.blocked", "en", partner="Chirp") not in text
 
     play(tmp_path, story)
 

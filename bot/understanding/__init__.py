@@ -194,7 +194,10 @@ def _threatened(found: tuple[Guess, ...], message: Forms) -> tuple[Guess, ...]:
     if demand is None:
         return found
     done = posted(message)
-    need: Intent = "threat_money" if demand == "money" else "threat_images"
+    chances = dict(found)
+    likelier = chances.get("threat_money", 0.0) > chances.get("threat_images", 0.0)
+    money = demand == "money" or (demand == "bare" and likelier)
+    need: Intent = "threat_money" if money else "threat_images"
     need = "image_already_posted" if done else need
     left = tuple(one for one in found if one[1] >= _THREATENED_TOO.get(one[0], 0.0))
     first, chance = found[0] if found[:1] == left[:1] and found else (need, 0.0)

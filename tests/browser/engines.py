@@ -150,8 +150,15 @@ class WebKit:
             await self.say("frame", id=frame)
 
     async def run(self, code: str, *, inside: bool = False) -> Any:
-        await self.switch(inside)
-        return await self.say("execute/sync", script=f"return ({code})", args=[])
+        """What the code gives. A frame that is just being made is asked for again."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await self.switch(inside)
+                    return await self.say("execute/sync", script=f"return ({code})", args=[])
+                except AssertionError as error:
+                    if not inside or "no such frame" not in str(error):
+                        raise
 
     async def give(self, selector: str, file: Path) -> None:
         await self.switch(inside=True)
