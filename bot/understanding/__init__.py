@@ -18,7 +18,7 @@ from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
 from bot.understanding.heads import Judgement, further, judge
 from bot.understanding.others import of_other
 from bot.understanding.platforms import platform
-from bot.understanding.threats import posted, threat
+from bot.understanding.threats import of_writer, posted, threat
 from bot.understanding.words import answer, command, language, named_language, phrase
 from bot.understanding.worries import worry
 
@@ -45,15 +45,13 @@ _DEEDS: Final = frozenset(
 )
 TOLD: Final = 0.75
 """How sure a threat is that the rules hear and what was learned does not."""
-_THREATENED_TOO: Final[dict[Intent, float]] = {
-    "trusted_adult": SURE,
-    "perpetrator": 2.0,
-    "greeting": 2.0,
-    "thanks": 2.0,
-    "goodbye": 2.0,
-    "off_topic": 2.0,
-}
-"""How sure a need must be that someone who is threatened hardly has; above 1 never."""
+LIKELY: Final = 0.7
+PERHAPS: Final = 0.4
+"""How sure something else must be to be met instead, or to be asked about first."""
+_NOT_THREATENED: Final[frozenset[Intent]] = frozenset(
+    {"perpetrator", "greeting", "thanks", "goodbye", "off_topic"}
+)
+"""What someone who is threatened does not come with."""
 DOUBT: Final = 0.1
 """Below this a sign that only the rules hear is asked about, not taken for certain."""
 SHORT: Final = 8
@@ -199,10 +197,21 @@ def _threatened(found: tuple[Guess, ...], message: Forms) -> tuple[Guess, ...]:
     money = demand == "money" or (demand == "bare" and likelier)
     need: Intent = "threat_money" if money else "threat_images"
     need = "image_already_posted" if done else need
-    left = tuple(one for one in found if one[1] >= _THREATENED_TOO.get(one[0], 0.0))
-    first, chance = found[0] if found[:1] == left[:1] and found else (need, 0.0)
-    if chance >= TOLD and (done or first != "image_already_posted"):
+    own = of_writer(message)
+    left = tuple(
+        one
+        for one in found
+        if one[0] not in _NOT_THREATENED
+        and not (own and one[0] == "trusted_adult" and one[1] < SURE)
+    )
+    first, chance = left[0] if left and left[0] == found[0] else (need, 0.0)
+    others = tuple(one for one in left if one[0] not in {first, need})
+    if chance >= LIKELY and (done or first != "image_already_posted"):
         return left
+    if first in _RELATIONS:  # who does it is another need of the message
+        return ((first, chance), (need, TOLD), *others)
+    if chance >= PERHAPS and first not in _DEEDS:
+        return ((first, chance), (need, min(chance, 1 - chance)), *others)
     return ((need, TOLD), *(one for one in left if one[0] != need))
 
 

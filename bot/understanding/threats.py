@@ -24,6 +24,11 @@ def threat(message: Forms) -> Threat | None:
     return "more" if _says("more", message) else "bare"
 
 
+def of_writer(message: Forms) -> bool:
+    """Whether the message says that it is the writer who is threatened, or whose pictures it is."""
+    return _says("mine", message)
+
+
 def posted(message: Forms) -> bool:
     """Whether the message says that it has happened already."""
     return _says("posted", message)
