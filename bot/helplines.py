@@ -99,6 +99,8 @@ class HelpLines:
             open_at = say(f"hours.{hours.days}", self.language, first=first, last=last)
             closed = not line.open(self.now)
             notes.append(say("hours.closed", self.language, hours=open_at) if closed else open_at)
+        elif line.always() and line.kind != "emergency":
+            notes.append(say("hours.always", self.language, hours="24"))
         return notes
 
     def _line(self, name: str, line: HelpLine) -> str:

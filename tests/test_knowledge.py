@@ -185,6 +185,15 @@ def test_hours_and_a_foreign_language_are_said_before_anyone_calls(first: bool, 
     assert f"in Spanish · {said}:" in line
 
 
+def test_that_somebody_answers_at_night_is_said_only_where_it_is_known() -> None:
+    at_night = TODAY.replace(hour=20)
+    said = HelpLines(load_texts(), "th", "TH", at_night).card("crisis").lines
+    assert any(one.endswith("24 ชั่วโมง: 1323") for one in said)
+    doubted = [one for one in help_lines() if one.hours.startswith("24 h not")]
+    assert doubted
+    assert not any(one.always() for one in doubted)
+
+
 # ---------------------------------------------------------------- every entry
 
 

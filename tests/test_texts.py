@@ -197,6 +197,7 @@ SHELF_FIELDS: Final = {
     "hours.5": {"first", "last"},
     "hours.6": {"first", "last"},
     "hours.7": {"first", "last"},
+    "hours.always": {"hours"},
     "hours.closed": {"hours"},
     "lists.none": {"name"},
     "platform.mail": {"mail"},

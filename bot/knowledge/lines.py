@@ -49,6 +49,7 @@ _CLOCKS: Final[dict[Country, str]] = {
     "ZZ": "UTC",
 }
 """The clock that a country's hours are read by."""
+_ALWAYS: Final = re.compile(r"24 h(?! not)")
 _TONGUES: Final[dict[Language, str]] = {"th": "Thai", "en": "English", "es": "Spanish"}
 
 
@@ -96,6 +97,10 @@ class HelpLine(Checked):
         if re.search(r"\d", self.languages):
             return frozenset(LANGUAGES)
         return frozenset(one for one in LANGUAGES if _TONGUES[one] in self.languages)
+
+    def always(self) -> bool:
+        """Whether it is known that someone answers day and night."""
+        return bool(_ALWAYS.match(self.hours))
 
     def open(self, at: datetime) -> bool:
         """Whether someone answers at this moment, as far as is known."""
