@@ -221,8 +221,8 @@ def heard_of_other(words):
         "my friend wants to kill herself", "my daughter is cutting herself",
         "mi hija se quiere morir", "mi hijo dice que no quiere vivir", "ella quiere morirse",
         "mi amiga se está cortando", "mi hermana quiere suicidarse",
-        "ลูกสาวบอกว่าไม่อยากอยู่แล้ว", "ลูกบอกว่าไม่อยากอยู่", "ลูกสาวอยากตาย", "เพื่อนหนูจะฆ่าตัวตาย",
-        "เพื่อนของเราบอกว่าอยากตาย",
+        "ลูกสาวบอกว่าไม่อยากอยู่แล้ว", "ลูกบอกว่าไม่อยากอยู่", "ลูกสาวอยากตาย", "ลูกเอาแต่ร้องไห้ บอกอยากตาย",
+        "เพื่อนหนูจะฆ่าตัวตาย", "เพื่อนของเราบอกว่าอยากตาย",
     ],
 )  # fmt: skip
 def test_who_wants_to_die_is_heard_to_be_someone_close(words):
