@@ -564,7 +564,7 @@ def test_c8_am_i_safe_no_is_met_with_the_crisis_lines():
 
 def test_c8_a_soft_sign_in_the_first_message_is_greeted_and_asked():
     talk = Talk().say("threat_money", alarm=AlarmSign("self_harm", "soft"))
-    assert talk.said == ["hello", "ask.safe"]
+    assert talk.said == ["hello", "ack", "ask.safe"]
     assert talk.press("ask.safe=ok").said == ["safe.ok", "ask.phone"]
     assert talk.press(OWN).said[0] == "firstaid.threat.1"
 

@@ -103,21 +103,21 @@ def _hear_language(state: State, meaning: Meaning) -> State:
 
 def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     """A soft sign: what was asked is answered, then one careful question stands alone."""
-    sign = meaning.alarm
-    if sign is None or sign.kind == "under_13":
+    if (sign := meaning.alarm) is None or sign.kind == "under_13":
         return None
     if sign.kind == "abuser_present":
         waits = open_question(state) or state.resume
         return perhaps_watched(replace(_told(state, meaning), resume=waits), at)
     if state.soft_asked:
         return None
-    fresh = state.node == START
+    fresh, new = state.node == START, state.answer("situation") is None
     state = replace(learn(state, meaning), soft_asked=SOFT_REST)
+    warm = (_warm(state),) if new and _hurt(meaning) else ()
     said = (send(state, Line("hello")),) if fresh else ()
-    place = replace(state, resume=NodeId("ask.phone")) if fresh else state
-    done = enter(place, NodeId("ask.safe"), at)
-    replies = (*_worried(state, meaning), *_answers(state, meaning))
-    return Step(done.state, (*said, *replies, *done.effects))
+    resume = NodeId("ask.phone") if fresh else state.resume
+    done = enter(replace(state, resume=resume), NodeId("ask.safe"), at)
+    replies = (*said, *warm, *_worried(state, meaning), *_answers(state, meaning))
+    return Step(done.state, (*replies, *done.effects))
 
 
 def _told(state: State, meaning: Meaning) -> State:
@@ -139,8 +139,13 @@ def _greet(state: State, event: Said) -> Step:
 def _heard(state: State, meaning: Meaning) -> tuple[Send, ...]:
     """Before the first question is answered, a cry for help gets a warm line (C3)."""
     replies = (*_worried(state, meaning), *_answers(state, meaning, but={_HELLO}))
-    hurt = meaning.feeling or any(need in FACTS for need in needs(meaning))
-    return (_warm(state), *replies) if hurt and not meaning.worry else replies
+    return (_warm(state), *replies) if _hurt(meaning) else replies
+
+
+def _hurt(meaning: Meaning) -> bool:
+    """Whether the message tells of harm, and not of a worry that has words of its own."""
+    told = meaning.feeling or any(need in FACTS for need in needs(meaning))
+    return bool(told) and not meaning.worry
 
 
 def _warm(state: State) -> Send:
@@ -264,7 +269,8 @@ def _farewell(state: State) -> Step:
 def _tells_an_age(meaning: Meaning) -> bool:
     """An age told is no question, and nothing else is guessed into it."""
     ages = (meaning.own_age, meaning.image_age, meaning.their_age)
-    return any(age is not None for age in ages) and {*needs(meaning)} <= {"under_13"}
+    told = any(age is not None for age in ages)
+    return told and all(ANSWERS.get(need) in {None, "am_i_eligible"} for need in needs(meaning))
 
 
 def _worried(state: State, meaning: Meaning) -> tuple[Send, ...]:

@@ -197,12 +197,11 @@ def _threatened(found: tuple[Guess, ...], message: Forms) -> tuple[Guess, ...]:
     money = demand == "money" or (demand == "bare" and likelier)
     need: Intent = "threat_money" if money else "threat_images"
     need = "image_already_posted" if done else need
-    own = of_writer(message)
+    unfit = _unfit(message)
     left = tuple(
         one
         for one in found
-        if one[0] not in _NOT_THREATENED
-        and not (own and one[0] == "trusted_adult" and one[1] < SURE)
+        if one[0] not in unfit or (one[0] == "trusted_adult" and one[1] >= SURE)
     )
     first, chance = left[0] if left and left[0] == found[0] else (need, 0.0)
     others = tuple(one for one in left if one[0] not in {first, need})
@@ -213,6 +212,13 @@ def _threatened(found: tuple[Guess, ...], message: Forms) -> tuple[Guess, ...]:
     if chance >= PERHAPS and first not in _DEEDS:
         return ((first, chance), (need, min(chance, 1 - chance)), *others)
     return ((need, TOLD), *(one for one in left if one[0] != need))
+
+
+def _unfit(message: Forms) -> frozenset[Intent]:
+    """What the message is not, where it says that the writer is threatened."""
+    if threat(message) is None:
+        return frozenset()
+    return _NOT_THREATENED | ({"trusted_adult"} if of_writer(message) else set[Intent]())
 
 
 def _shown(found: tuple[Guess, ...], said: Ages) -> tuple[Guess, ...]:
@@ -278,7 +284,8 @@ def _also(
             others += [one for one, chance in judged.intents[:1] if chance >= 0.7]
         others += further(message.plain, judged)
     order = {need: place for place, need in enumerate(URGENT)}
-    found = [one for one in dict.fromkeys(others) if one != intent]
+    unfit = _unfit(message)
+    found = [one for one in dict.fromkeys(others) if one != intent and one not in unfit]
     return tuple(sorted(found, key=lambda need: order.get(need, len(URGENT))))[:ALTERNATIVES]
 
 
