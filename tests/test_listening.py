@@ -123,6 +123,7 @@ AT_THE_QUESTION = [
     )],
     *[("ask.image", words, "here") for words in (
         "yeah i have it", "i have it", "yes but im scared to open it", "la tengo", "มีอยู่ในเครื่อง",
+        "อยู่", "ยังอยู่ค่ะ",
     )],
     *[("ask.image", words, "none") for words in (
         "not here", "ya la borré", "ไม่มีแล้ว", "ลบไปแล้ว", "i deleted it", "ya no la tengo",
