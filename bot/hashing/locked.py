@@ -117,7 +117,7 @@ _ATTEMPTS: Final[dict[str, Callable[[], object]]] = {
     "open": lambda: os.open("/dev/null", os.O_WRONLY),
     "connect": socket.socket,
     "fork": os.fork,
-    "become": lambda: os.execv(sys.executable, [sys.executable, "-V"]),  # noqa: S606
+    "become": lambda: os.execv(sys.executable, [sys.executable, "-V"]),  # noqa: S606  # to be refused
     "signal": lambda: os.kill(os.getppid(), 0),
     "run": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC),
 }

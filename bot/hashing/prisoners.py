@@ -147,7 +147,7 @@ async def run_alone(
     except OSError as error:
         raise Broken(type(error).__name__) from None
     assert process.stdin  # noqa: S101  # asked for above
-    assert process.stdout  # noqa: S101
+    assert process.stdout  # noqa: S101  # as above
     listening = _listen(process.stdout, lambda: _kill(process.pid))
     try:
         async with asyncio.timeout(within):
