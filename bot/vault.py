@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 _FORM: Final = b"\x01"
 _ID: Final = 4
 _NONCE: Final = 12
+_DRAWN: Final = 256
+"""Nonces drawn at once."""
 _KEY: Final = 32
 _HEAD: Final = len(_FORM) + _ID
 _DOMAIN: Final = b"sala.v1|"
@@ -61,6 +63,7 @@ class Vault:
         self._mac = hmac.new(pepper, digestmod="sha256")
         self._ciphers = {name: AESGCMSIV(key) for name, key in seals.items()}
         self._first = next(iter(seals))
+        self._nonces: list[bytes] = []
 
     @classmethod
     def generate(cls) -> "Vault":
@@ -93,9 +96,18 @@ class Vault:
 
     def seal(self, place: str, plain: bytes) -> bytes:
         """`plain` under AES-256-GCM-SIV, opened only for the same place (`table.column|row`)."""
-        nonce = secrets.token_bytes(_NONCE)
+        nonce = self._nonce()
         sealed = self._ciphers[self._first].encrypt(nonce, plain, _DOMAIN + place.encode())
         return _FORM + self._first + nonce + sealed
+
+    def _nonce(self) -> bytes:
+        """One of many drawn at once: each draw lets other threads in, and waits to come back."""
+        try:
+            return self._nonces.pop()
+        except IndexError:
+            many = secrets.token_bytes(_NONCE * _DRAWN)
+            self._nonces += [many[at : at + _NONCE] for at in range(_NONCE, len(many), _NONCE)]
+            return many[:_NONCE]
 
     def open(self, place: str, sealed: bytes) -> bytes:
         """What was sealed for this place; Unopened for anything else."""

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from bot.channels import browser
 from bot.channels.browser import BrowserDoor
+from bot.channels.webhook import Webhook
 from bot.exchange import routes as exchange
 from bot.exchange.routes import Desk
 from bot.gate import Gate
@@ -45,7 +46,12 @@ def site(
         *exchange.routes(desk),
         Route("/healthz", healthz(health)),
     ]
-    gate = Middleware(Gate, public_url=door.public_url)
+    webhooks = {
+        one.path: one.app
+        for one in chat_apps
+        if isinstance(one, Route) and isinstance(one.app, Webhook)
+    }
+    gate = Middleware(Gate, public_url=door.public_url, ahead=webhooks)
     return Starlette(routes=routes, lifespan=lifespan, middleware=[gate])
 
 

@@ -86,6 +86,14 @@ async def posted(path: str, *parts: Message, patience: float = 10) -> list[Messa
     return said
 
 
+@pytest.mark.parametrize("host", ["sala.example", "evil.example"])
+def test_what_goes_past_the_router_goes_through_the_gate_all_the_same(host: str) -> None:
+    ahead = Gate(SITE, PUBLIC, ahead={"/hook": PlainTextResponse("ahead")})
+    said = TestClient(ahead).post("/hook", headers={"host": host})
+    assert said.status_code == (421 if host == "evil.example" else 200)
+    assert TestClient(ahead).get("/hook", headers={"host": "sala.example"}).status_code == 404
+
+
 def part(body: bytes, *, more: bool = True) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 

@@ -1,6 +1,7 @@
 """The vault's promises: what is sealed stays sealed, names are stable, keys are for their owner."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,12 @@ def test_sealing_the_same_twice_shows_nothing_of_it() -> None:
     first, second = VAULT.seal("a", b"canary"), VAULT.seal("a", b"canary")
     assert first != second
     assert b"canary" not in first
+
+
+def test_no_two_seals_share_their_nonce_however_many_are_made_by_several_threads() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        sealed = list(threads.map(lambda _: VAULT.seal("a", b"canary"), range(2_000)))
+    assert len({one[5:17] for one in sealed}) == len(sealed)
 
 
 def test_another_vault_opens_nothing() -> None:

@@ -35,8 +35,9 @@ GROUP: Final = 50
 """Writes that share one commit at most."""
 GROUP_SECONDS: Final = 0.005
 """After this time a group takes no more writes."""
-APART: Final = 0.005
-"""Seconds from the beginning of a commit that was shared to the next."""
+APART: Final = 0.02
+"""Seconds from the beginning of a commit that was shared to the next: what a tap in a crowd waits
+for at most, and what makes its company large."""
 BUSY_MS: Final = 10_000
 """How long a write waits for another process."""
 
