@@ -301,6 +301,73 @@ def test_other_words_of_police_papers_and_parents_are_no_such_worry(words):
     assert worry(forms(clean(words))) is None
 
 
+OTHER_WORRIES = {
+    "operator": (
+        "who runs this?", "who is behind this", "are you guys legit", "is this a scam",
+        "can i trust you",
+        "quién está detrás de esto?", "esto es una estafa?", "¿puedo confiar en ustedes?",
+        "ใครดูแลแชตนี้", "อันนี้ของใคร", "แชทนี้มิจป่าว", "ที่นี่เชื่อถือได้ไหม",
+    ),
+    "duty": (
+        "as a teacher do i have to report this", "am i a mandated reporter",
+        "our safeguarding policy",
+        "soy docente, tengo que denunciar?", "tengo obligación de avisar?",
+        "เป็นครู ต้องแจ้งใครไหม", "ครูมีหน้าที่ต้องแจ้งไหม",
+    ),
+    "phoneless": (
+        "im deaf", "i cant talk on the phone", "is there a text line", "can i text someone",
+        "soy sorda", "no puedo hablar por teléfono", "hay algún chat sin tener que llamar?",
+        "หนูหูหนวก", "ไม่กล้าโทร", "พิมพ์แทนโทรได้ไหม",
+    ),
+    "proof": (
+        "i have screenshots as proof", "i took screenshots of everything and saved the proof",
+        "what evidence do i need", "i have no evidence",
+        "no tengo pruebas", "tengo capturas como prueba", "qué pruebas necesito",
+        "ผมแคปรูปไว้เป็นหลักฐาน", "มีหลักฐานแล้ว", "ไม่มีหลักฐาน", "ต้องเก็บหลักฐานอะไรบ้าง",
+    ),
+    None: (
+        "he has proof", "he sent me a screenshot", "who pays for this phone",
+        "is this real", "report him", "quién lo hizo", "es real?",
+        "เขามีหลักฐาน", "โทรหาเขาแล้ว", "เขาเป็นครู", "ช่วยพิมพ์แทนเพื่อน",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [(name, one) for name, all in OTHER_WORRIES.items() for one in all]
+)
+def test_who_asks_who_runs_this_must_report_cannot_phone_or_kept_proof_is_heard(name, words):
+    assert worry(forms(clean(words))) == name
+
+
+def test_who_runs_sala_is_said_with_the_name_and_the_duty_to_report_with_people():
+    assert [one.show for one in opened(OWN).say("what_is_this", worry="operator").sends][:1] == [
+        "operator"
+    ]
+    talk = opened(OWN).say("trusted_adult", worry="duty")
+    assert talk.sends[0].text == "worry.duty"
+    assert talk.sends[0].buttons[0].value == "people"
+
+
+def test_proof_that_was_kept_is_no_reason_to_be_told_to_block_first():
+    talk = opened(OWN).say("block_and_report", worry="proof")
+    assert talk.said == ["worry.proof", "ask.situation"]
+    assert Talk().say("threat_money", worry="proof").said[:2] == ["hello", "ack"]
+
+
+def test_who_holds_a_picture_against_someone_is_not_told_how_to_keep_it():
+    talk = opened(OWN).say("perpetrator", 0.95, worry="proof")
+    assert "worry.proof" not in talk.said
+
+
+def test_a_yes_to_a_single_guess_is_that_guess_and_to_several_asks_again_which():
+    one = opened(OWN).say("threat_money", 0.4).say(answer="yes")
+    assert one.state.answer("situation") == "money"
+    several = opened(OWN).say("threat_money", 0.4, alternatives=(("how_long", 0.3),))
+    assert several.say(answer="yes").said == ["ask.meant"]
+    assert several.state.node == "ask.meant"
+
+
 @pytest.mark.parametrize("need", ["report_to_police", "legal_rights", "no_longer_have_image"])
 def test_who_fears_the_police_is_told_that_nobody_is_called_and_not_how_to_report(need):
     talk = opened(OWN).say(need, worry="police", feeling="distress")

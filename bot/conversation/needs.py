@@ -158,6 +158,10 @@ _NOT_WORRIED: Final[dict[Worry, frozenset[Intent]]] = {
         {"report_to_police", "legal_rights", "no_longer_have_image", "am_i_eligible"}
     ),
     "permission": frozenset({"tell_parents_fear", "i_am_a_parent", "am_i_eligible"}),
+    "operator": frozenset({"what_is_this", "is_it_anonymous", "stranger_scammer", "off_topic"}),
+    "duty": frozenset({"report_to_police", "block_and_report", "legal_rights"}),
+    "phoneless": frozenset({"tell_parents_fear"}),
+    "proof": frozenset({"block_and_report", "image_already_posted"}),
 }
 """What a worry is easily taken for, and what who has it does not want to hear."""
 

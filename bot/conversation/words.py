@@ -42,6 +42,7 @@ from bot.conversation.rules import helping, may_take
 from bot.conversation.sent import AWAITING, TAKING, in_chat
 from bot.conversation.table import Ask, Line
 from bot.conversation.walk import HOME, START, Step, enter, keep, open_question, send
+from bot.conversation.worried import FEARS, PEOPLE, worried
 
 MISSES: Final = 2
 SOFT_REST: Final = 6
@@ -60,7 +61,6 @@ _APPS: Final = frozenset(map(NodeId, ("ask.platform", "ask.platform.more", "plat
 """Where the name of an app is an answer."""
 _REPORTS: Final = frozenset[Intent]({"which_platforms", "block_and_report"})
 _MEANT: Final = NodeId("ask.meant")
-_PEOPLE: Final = Button(MessageId("home.people"), NodeId("home"), "people")
 _NOT_MEANT: Final = Button(MessageId("ask.meant.no"), _MEANT, "no")
 _STEPS: Final = {"else": "steps", "guardian": "who.guardian", "helper": "who.helper"}
 """What helps now, for the one who writes."""
@@ -116,7 +116,7 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     said = (send(state, Line("hello")),) if fresh else ()
     resume = NodeId("ask.phone") if fresh else state.resume
     done = enter(replace(state, resume=resume), NodeId("ask.safe"), at)
-    replies = (*said, *warm, *_worried(state, meaning), *_answers(state, meaning))
+    replies = (*said, *warm, *worried(state, meaning), *_answers(state, meaning))
     return Step(done.state, (*replies, *done.effects))
 
 
@@ -138,14 +138,14 @@ def _greet(state: State, event: Said) -> Step:
 
 def _heard(state: State, meaning: Meaning) -> tuple[Send, ...]:
     """Before the first question is answered, a cry for help gets a warm line (C3)."""
-    replies = (*_worried(state, meaning), *_answers(state, meaning, but={_HELLO}))
+    replies = (*worried(state, meaning), *_answers(state, meaning, but={_HELLO}))
     return (_warm(state), *replies) if _hurt(meaning) else replies
 
 
 def _hurt(meaning: Meaning) -> bool:
-    """Whether the message tells of harm, and not of a worry that has words of its own."""
+    """Whether the message tells of harm, and not of a fear that has words of its own."""
     told = meaning.feeling or any(need in FACTS for need in needs(meaning))
-    return bool(told) and not meaning.worry
+    return bool(told) and meaning.worry not in FEARS
 
 
 def _warm(state: State) -> Send:
@@ -190,8 +190,16 @@ def _flow(before: State, state: State, event: Said) -> Step:
         return pick(learn(state, meaning), node, option, at)
     if isinstance(node, Ask) and node.slot == "country" and meaning.answer == "unsure":
         return enter(state, node.options[0].then, at)  # the likely countries' lines stay (C8)
+    if isinstance(node, Ask) and node.id == _MEANT and meaning.answer == "yes":
+        return _agreed(state, node, at)
     state = behind(state, _MEANT)
     return _app(state, meaning, at) or _need(before, state, meaning, at)
+
+
+def _agreed(state: State, guesses: Ask, at: datetime) -> Step:
+    """A plain yes is the one guess that was shown; of several it is asked again which."""
+    only = guesses.option(state.maybe[0]) if len(state.maybe) == 1 else None
+    return pick(state, guesses, only, at) if only else repeat(state, at)
 
 
 def _app(state: State, meaning: Meaning, at: datetime) -> Step | None:
@@ -234,10 +242,10 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
     if place := next((PLACES[need] for need in needs(meaning) if need in PLACES), None):
         warm = _comfort(learned, meaning) if meaning.feeling == "distress" else ()
         done = enter(learned, place, at)
-        return Step(done.state, (*(_worried(learned, meaning) or warm), *done.effects))
+        return Step(done.state, (*(worried(learned, meaning) or warm), *done.effects))
     if _parts(learned, meaning):
         return _farewell(learned)
-    replies = (*_worried(learned, meaning), *_answers(learned, meaning))
+    replies = (*worried(learned, meaning), *_answers(learned, meaning))
     if (learned.answers, learned.minor) != (before.answers, before.minor):
         return _go_on(learned, before, replies, at)
     if place := leads_to(learned, meaning):
@@ -271,14 +279,6 @@ def _tells_an_age(meaning: Meaning) -> bool:
     ages = (meaning.own_age, meaning.image_age, meaning.their_age)
     told = any(age is not None for age in ages)
     return told and all(ANSWERS.get(need) in {None, "am_i_eligible"} for need in needs(meaning))
-
-
-def _worried(state: State, meaning: Meaning) -> tuple[Send, ...]:
-    """The answer to a worry goes before all else; to one of the police with people who answer."""
-    if meaning.worry is None:
-        return ()
-    beside = (_PEOPLE,) if meaning.worry == "police" else ()
-    return (send(state, Line(f"worry.{meaning.worry}"), beside),)
 
 
 def _comfort(state: State, meaning: Meaning) -> tuple[Send, ...]:
@@ -359,7 +359,7 @@ def _missed(state: State, meaning: Meaning, at: datetime) -> Step:
         return enter(state, _MEANT, at)
     if state.misses < MISSES:
         return repeat(state, at, send(state, Line("not_understood")))
-    return repeat(state, at, send(state, Line("not_understood.again"), (_PEOPLE,)))
+    return repeat(state, at, send(state, Line("not_understood.again"), (PEOPLE,)))
 
 
 def _or_else(done: Step, event: Said) -> Step:

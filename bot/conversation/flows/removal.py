@@ -1,7 +1,14 @@
 """The image at hand, consent, the mini-app, the case; and whoever no hash is made for (C5–C7)."""
 
 from bot.conversation.flows.take import TAKE
-from bot.conversation.table import Line, ask, decide, do, tell
+from bot.conversation.shows import Show
+from bot.conversation.table import Line, Node, ask, decide, do, tell
+
+
+def _simply(id: str, show: Show) -> Node:
+    """Said in words of its own to a child under 13."""
+    return tell(id, Line(id, show=show, simple=f"{id}.simple"), then="home")
+
 
 REMOVAL = (
     decide(
@@ -43,13 +50,21 @@ REMOVAL = (
         Line("route.guardian_no_copy.{image}", show="official"),
         then="home",
     ),
-    tell("route.friend_no_copy", Line("route.friend_no_copy", show="child_lines"), then="home"),
+    tell(
+        "route.friend_no_copy",
+        Line("route.friend_no_copy", show="child_lines", simple="route.friend_no_copy.simple"),
+        then="home",
+    ),
     tell("route.holder_no_copy", then="home"),
     tell("route.support_adult", Line("route.support_adult", show="official"), then="home"),
     tell("route.proxy_minor", Line("route.proxy_minor", show="child_lines"), then="home"),
     tell("route.proxy_adult", then="home"),
     tell("route.found", then="home"),
-    tell("route.no_image", Line("route.no_image", show="people"), then="home"),
+    tell(
+        "route.no_image",
+        Line("route.no_image", show="people", simple="route.no_image.simple"),
+        then="home",
+    ),
     tell("readers", Line("readers", show="readers", simple="readers.simple"), then="ask.consent"),
     ask(
         "ask.consent",
@@ -62,7 +77,7 @@ REMOVAL = (
     decide("may_hash", "may_hash", {"yes": "app", "ask": "readers", "no": "home"}),
     ask(
         "app",
-        Line("app.open.{list}", show="app"),
+        Line("app.open.{list}", show="app", simple="app.open.simple"),
         options={"again": "may_hash", "trouble": "troubled", "chat": "take", "later": "home"},
         when={"chat": "may_take"},
     ),
