@@ -30,6 +30,9 @@ from bot.vault import VaultError, load_or_make
 
 MOST_LINES: Final = 1000
 """Connections at once, chat pages' streams among them."""
+QUIET: Final = 5
+"""Seconds after which a line is ended on which nothing is asked. The web server in front must end
+its own sooner: what it posts on a line that is just being ended is lost (docs/deploy.md)."""
 
 
 @click.group()
@@ -180,7 +183,7 @@ async def _serve(sala: Sala) -> None:
         ws="none",
         limit_concurrency=MOST_LINES,
         h11_max_incomplete_event_size=16_384,
-        timeout_keep_alive=5,
+        timeout_keep_alive=QUIET,
         timeout_graceful_shutdown=3,
     )
     quieten("uvicorn", "asyncio")
