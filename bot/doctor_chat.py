@@ -148,6 +148,9 @@ async def telegram(
         return [*found, *await _telegram_words(bot, texts)]
     except TelegramError as error:
         return [wrong("Telegram", said_by_telegram(error), _RENEW if is_no(error) else _LATER)]
+    except (TypeError, ValueError, LookupError, AttributeError):  # from the library's models
+        words = "the answer is not as the Bot API says: something else answers in its place."
+        return [wrong("Telegram", words, "Look at SALA_TELEGRAM_API and at what is in between.")]
     finally:
         await http.shutdown()
 

@@ -428,6 +428,7 @@ def trouble(**trouble: Any) -> Callable[[OperatedTelegram], None]:
         (webhook(url=f"{HOME}/telegram", allowed_updates=["message"]), "other updates"),
         (trouble(last_error_date=ago(5), last_error_message="403 Forbidden"), "minutes ago: 403"),
         (trouble(pending_update_count=101), "101 updates wait"),
+        (trouble(last_error_date="soon", last_error_message="?"), "not as the Bot API says"),
         (lambda telegram: telegram.told.pop(("Commands", "th")), "commands are not ours in: th"),
         (lambda telegram: telegram.told.pop(("Commands", "")), "not ours in: others"),
         (lambda telegram: telegram.told.pop(("Description", "es")), "descriptions are not ours"),
