@@ -131,6 +131,7 @@ AT_THE_QUESTION = [
     *[("ask.image.guardian", words, "theirs") for words in (
         "la tiene en su cel", "la tiene en su celular", "ella la tiene", "it's on her phone",
     )],
+    ("ask.image.guardian", "tengo el celular de ella aquí con la foto", "theirs"),
     ("ask.image.guardian", "i have it on my phone", "here"),
     ("ask.image.guardian", "she deleted it", "none"),
     *[("ask.delete", words, "pictures") for words in ("las fotos", "the pictures", "pics", "รูปหนู")],
@@ -149,6 +150,20 @@ AT_THE_QUESTION = [
     ("ask.country", "germany", "ZZ"), ("ask.country", "dont know", None),
     ("ask.country", "ไม่รู้", None),
     ("ask.country", "why do you need that?", None), ("ask.country", "i want to die", None),
+    ("ask.situation", "ninguna", "other"), ("ask.situation", "nada de eso", "other"),
+    *[("ask.near", words, "yes") for words in (
+        "es de la escuela", "sí, es mi ex", "mi papá", "es un compañero de mi clase",
+    )],
+    *[("ask.near", words, "no") for words in (
+        "no lo conozco", "es un desconocido", "un tipo que conocí por ig",
+    )],
+    ("ask.near", "no es mi ex", None), ("ask.near", "no es de la escuela", None),
+    *[("ask.safe", words, "talk") for words in ("ya no aguanto", "no estoy bien", "más o menos")],
+    ("ask.safe", "sí, estoy a salvo", "ok"), ("ask.safe", "no estoy a salvo", None),
+    *[("ask.alarm", words, "on") for words in ("sí", "seguimos", "sí, estoy a salvo")],
+    ("ask.alarm", "no estoy a salvo", None), ("ask.alarm", "no", None),
+    *[("ask.talk_now", words, "yes") for words in ("puedo hablar", "ya se fue", "estoy sola")],
+    *[("ask.talk_now", words, "no") for words in ("no puedo hablar", "no estoy solo", "más tarde")],
 ]  # fmt: skip
 
 

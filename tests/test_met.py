@@ -223,6 +223,7 @@ def heard_of_other(words):
         "mi amiga se está cortando", "mi hermana quiere suicidarse",
         "ลูกสาวบอกว่าไม่อยากอยู่แล้ว", "ลูกบอกว่าไม่อยากอยู่", "ลูกสาวอยากตาย", "ลูกเอาแต่ร้องไห้ บอกอยากตาย",
         "เพื่อนหนูจะฆ่าตัวตาย", "เพื่อนของเราบอกว่าอยากตาย",
+        "está muy angustiada y habla de hacerse daño",
     ],
 )  # fmt: skip
 def test_who_wants_to_die_is_heard_to_be_someone_close(words):
@@ -238,7 +239,8 @@ def test_who_wants_to_die_is_heard_to_be_someone_close(words):
         "me quiero morir", "mi mamá dice que me mate, me quiero morir", "ya no quiero vivir",
         "mi hija se quiere morir y yo también me quiero morir", "อยากตาย", "แม่ หนูอยากตาย",
         "เพื่อนบอกว่าหนูน่าเกลียด หนูอยากตาย", "my boyfriend says he will kill himself if i leave",
-        "mi ex dice que se va a suicidar", "แฟนบอกว่าจะฆ่าตัวตาย", "my daughter is being threatened",
+        "mi ex dice que se va a suicidar", "mi ex habla de matarse", "แฟนบอกว่าจะฆ่าตัวตาย",
+        "my daughter is being threatened",
         "แฟนขู่ว่าจะฆ่าตัวตายถ้าเราเลิก", "เพื่อนบอกว่าถ้าไม่ส่งรูปเขาจะฆ่าตัวตาย",
     ],
 )  # fmt: skip
@@ -268,6 +270,7 @@ POLICE = (
     "me da miedo la policía", "soy indocumentada", "van a llamar a la policía?",
     "¿me pueden deportar?", "me puede echar del pais la policia?",
     "cometí un delito?", "tengo que ir a la policía?",
+    "no quiero denunciarlo", "no quiero ir a la policía",
     "กลัวตำรวจจับ", "หนูจะโดนจับไหม", "ถ้าบอกแล้วจะเรียกตำรวจมาจับไหม", "หนูจะติดคุกไหม",
     "เราไม่มีบัตร เป็นคนต่างด้าว กลัวตำรวจ", "ไม่ไปแจ้งความได้ไหม",
 )  # fmt: skip
@@ -281,7 +284,8 @@ NO_WORRY = (
     "how do i report to the police", "the police didnt help me", "is it free",
     "my parents took my phone",
     "quiero que lo arresten", "¿lo van a meter a la cárcel?", "cómo denuncio", "no tengo la foto",
-    "no la tengo", "fui a la policía", "mis papás me quitaron el celular",
+    "no la tengo", "fui a la policía", "no quiero denunciar la cuenta",
+    "mis papás me quitaron el celular",
     "อยากแจ้งความ", "ตำรวจจับเขาได้ไหม", "เขาจะติดคุกไหม", "กลัวตำรวจไม่ช่วย", "ไม่มีรูปแล้ว", "แม่ยึดโทรศัพท์",
 )  # fmt: skip
 

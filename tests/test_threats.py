@@ -17,6 +17,8 @@ from bot.understanding.threats import posted, threat
         ("me amenaza con mandar mi foto a todos", "bare"),
         ("che me hackearon el insta, si no pago pasan mis nudes", "money"),
         ("si no hago una videollamada va a publicar mis fotos", "more"),
+        ("me dio 24 horas", "bare"),
+        ("me da una hora", "bare"),
         ("help someone is threatening me", "bare"),
         ("someone is threatening to send my nudes to everyone", "bare"),
         ("im being blackmailed", "bare"),
@@ -53,6 +55,7 @@ def test_a_threat_is_heard_with_what_it_demands(words, demand):
         "hello",
         "สวัสดี",
         "how long does it take",
+        "mi jefe me dio 3 días libres",
     ],
 )
 def test_another_who_is_threatened_or_who_threatens_is_not_the_writer(words):
