@@ -19,6 +19,10 @@ from bot.understanding.threats import posted, threat
         ("si no hago una videollamada va a publicar mis fotos", "more"),
         ("me dio 24 horas", "bare"),
         ("me da una hora", "bare"),
+        ("va a subir mis fotos", "bare"),
+        ("me amenasa con mis fotos", "bare"),
+        ("me tiene amenazado", "bare"),
+        ("dice q las manda a todos mis seguidores", "bare"),
         ("help someone is threatening me", "bare"),
         ("someone is threatening to send my nudes to everyone", "bare"),
         ("im being blackmailed", "bare"),
@@ -56,6 +60,10 @@ def test_a_threat_is_heard_with_what_it_demands(words, demand):
         "สวัสดี",
         "how long does it take",
         "mi jefe me dio 3 días libres",
+        "esto va a subir mis fotos?",
+        "mi hija dice que las va a subir",
+        "amenaza con publicar fotos de mi hija",
+        "lo amenacé con publicar todo",
     ],
 )
 def test_another_who_is_threatened_or_who_threatens_is_not_the_writer(words):
