@@ -141,9 +141,9 @@ def _feared(meaning: Meaning, words: str) -> str | None:
 
 def _elsewhere(meaning: Meaning, words: str) -> str | None:
     """Another country, or none that is known: a short message that says nothing else."""
-    short = len(_plain(words).split()) <= 2
+    short = len(_plain(words).split()) <= 2  # names of countries are heard as beside the point
     other = (
-        () if short else needs(meaning),
+        {*needs(meaning)} - ({"off_topic"} if short else set()),
         meaning.alarm,
         meaning.command,
         meaning.feeling,

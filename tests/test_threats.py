@@ -81,3 +81,27 @@ def test_another_who_is_threatened_or_who_threatens_is_not_the_writer(words):
 def test_what_has_happened_goes_before_what_is_threatened(words):
     assert posted(forms(clean(words)))
     assert understand(words).intent == "image_already_posted"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "no he pagado",
+        "todavía no pagué",
+        "i havent paid him",
+        "i never paid",
+        "ยังไม่ได้โอน",
+        "ยังไม่จ่าย",
+    ],
+)
+def test_who_has_not_paid_is_never_met_as_if_they_had(words):
+    meaning = understand(words)
+    assert meaning.intent == "threat_money"
+    assert "already_paid" not in {meaning.intent, *meaning.also}
+
+
+@pytest.mark.parametrize(
+    "words", ["le pagué 2000 y no le he pagado más", "i paid him and havent paid again"]
+)
+def test_who_paid_once_and_not_again_has_paid(words):
+    assert understand(words).intent == "already_paid"

@@ -18,7 +18,7 @@ from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
 from bot.understanding.heads import Judgement, further, judge
 from bot.understanding.others import of_other
 from bot.understanding.platforms import platform
-from bot.understanding.threats import of_writer, posted, threat
+from bot.understanding.threats import of_writer, posted, threat, unpaid
 from bot.understanding.words import answer, command, language, named_language, phrase
 from bot.understanding.worries import worry
 
@@ -96,6 +96,8 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     guessed = _felt(guessed) if felt else guessed
     if rues(message):
         guessed = tuple(one for one in guessed if one[0] != "perpetrator")
+    if unpaid(message):
+        guessed = _unpaid(guessed)
     if named := phrase(message):
         guessed = ((named, SURE), *(one for one in guessed if one[0] != named))
     guessed, beside = _together(_threatened(guessed, message))
@@ -146,6 +148,16 @@ def _careful(message: Forms, felt: object, said: Ages) -> float:
 def _felt(found: tuple[Guess, ...]) -> tuple[Guess, ...]:
     """ "Make it stop" takes nothing back, and "what do I do?" is not off the topic."""
     return tuple(one for one in found if one[0] not in _NOT_FELT)
+
+
+def _unpaid(found: tuple[Guess, ...]) -> tuple[Guess, ...]:
+    """Who has not paid is asked for money, and did not pay."""
+    chances = dict(found)
+    paid = chances.pop("already_paid", 0.0)
+    if not paid:
+        return found
+    chances["threat_money"] = round(min(1.0, chances.get("threat_money", 0.0) + paid), 3)
+    return tuple(sorted(chances.items(), key=lambda one: -one[1]))
 
 
 def _danger(

@@ -34,6 +34,11 @@ def posted(message: Forms) -> bool:
     return _says("posted", message)
 
 
+def unpaid(message: Forms) -> bool:
+    """Whether the message says that nothing was paid so far."""
+    return _says("unpaid", message)
+
+
 def _says(name: str, message: Forms) -> bool:
     latin, thai = message.latin[:READ].split("\n"), message.thai[:READ].split("\n")
     said = _SAID[name]
