@@ -119,7 +119,7 @@ AT_THE_QUESTION = [
     ("ask.phone", "โดนขู่", None), ("ask.phone", "is it only me?", None),
     *[("ask.who", words, "self") for words in (
         "its me", "it's me", "the pic is of me", "soy yo", "รูปหนูเอง", "ฉันเอง", "หนูเอง", "เราเอง",
-        "soy yo la de la foto", "yes its me", "myself", "หนูเองค่ะ",
+        "soy yo la de la foto", "yes its me", "myself", "หนูเองค่ะ", "ของเราเอง",
     )],
     *[("ask.image", words, "here") for words in (
         "yeah i have it", "i have it", "yes but im scared to open it", "la tengo", "มีอยู่ในเครื่อง",
@@ -133,8 +133,17 @@ AT_THE_QUESTION = [
     )],
     ("ask.image.guardian", "tengo el celular de ella aquí con la foto", "theirs"),
     ("ask.image.guardian", "i have it on my phone", "here"),
+    ("ask.who", "นักเรียนในห้อง", "guardian"), ("ask.who", "รูปคนอื่น", "other"),
+    ("ask.near", "ไม่รู้จักกันเลย", "no"), ("ask.near", "เจอกันในเกม", "no"),
+    ("ask.near", "ใช่คนที่โรงเรียน", "yes"), ("ask.near", "พ่อเลี้ยงค่ะ", "yes"),
+    ("ask.near", "ไม่รู้จักใคร", None),
+    ("ask.safe", "ปลอดภัยค่ะ", "ok"), ("ask.safe", "ไม่ไหวแล้ว", "talk"),
+    ("ask.talk_now", "คุยได้", "yes"), ("ask.talk_now", "คุยไม่ได้", "no"),
+    ("ask.talk_now", "เขาออกไปแล้ว", "yes"), ("ask.talk_now", "เขายังอยู่", "no"),
     ("ask.image.guardian", "she deleted it", "none"),
-    *[("ask.delete", words, "pictures") for words in ("las fotos", "the pictures", "pics", "รูปหนู")],
+    *[("ask.delete", words, "pictures") for words in (
+        "las fotos", "the pictures", "pics", "รูปหนู", "รูปในเน็ต",
+    )],
     *[("ask.delete", words, "case") for words in ("everything", "todo", "ทั้งหมด")],
     *[("ask.situation", words, "afraid") for words in (
         "กลัวรูปจะหลุด", "tengo miedo de que publique algo", "im afraid he will post it",

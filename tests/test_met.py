@@ -224,6 +224,7 @@ def heard_of_other(words):
         "ลูกสาวบอกว่าไม่อยากอยู่แล้ว", "ลูกบอกว่าไม่อยากอยู่", "ลูกสาวอยากตาย", "ลูกเอาแต่ร้องไห้ บอกอยากตาย",
         "เพื่อนหนูจะฆ่าตัวตาย", "เพื่อนของเราบอกว่าอยากตาย",
         "está muy angustiada y habla de hacerse daño",
+        "น้องบอกอยากตาย", "เด็กบอกว่าอยากตาย", "ถ้าเด็กมีความคิดฆ่าตัวตายระบบทำยังไง",
     ],
 )  # fmt: skip
 def test_who_wants_to_die_is_heard_to_be_someone_close(words):
@@ -242,6 +243,7 @@ def test_who_wants_to_die_is_heard_to_be_someone_close(words):
         "mi ex dice que se va a suicidar", "mi ex habla de matarse", "แฟนบอกว่าจะฆ่าตัวตาย",
         "my daughter is being threatened",
         "แฟนขู่ว่าจะฆ่าตัวตายถ้าเราเลิก", "เพื่อนบอกว่าถ้าไม่ส่งรูปเขาจะฆ่าตัวตาย",
+        "หนูเป็นนักเรียนอยากตาย", "เป็นลูกสาวอยากตาย", "หนูเป็นเด็กที่อยากตาย", "น้องบอกแม่ว่าอยากตาย",
     ],
 )  # fmt: skip
 def test_the_writer_s_own_wish_to_die_or_a_threat_of_it_is_never_taken_for_someone_close(words):

@@ -250,9 +250,9 @@ def test_a_global_word_inside_a_sentence_is_no_command(text: str) -> None:
 
 
 ANSWERS = {
-    "yes": ["yes", "Yes please", "ใช่ค่ะ", "sí", "claro", "ok"],
-    "no": ["no", "nope", "ไม่ใช่ครับ", "no, it is mine", "todavía no"],
-    "unsure": ["not sure", "idk", "ไม่แน่ใจ", "no sé", "prefiero no decir"],
+    "yes": ["ค่ะ", "ครับ", "เออ", "ใช่ๆ", "ใช่อะ", "yes", "Yes please", "ใช่ค่ะ", "sí", "claro", "ok"],
+    "no": ["ไม่อะ", "ไม่ต้องก็ได้", "no", "nope", "ไม่ใช่ครับ", "no, it is mine", "todavía no"],
+    "unsure": ["ไม่รู้อะ", "not sure", "idk", "ไม่แน่ใจ", "no sé", "prefiero no decir"],
 }
 
 
