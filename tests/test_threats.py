@@ -34,6 +34,12 @@ from bot.understanding.threats import posted, threat
         ("เขาขู่จะปล่อยรูปหนูในกลุ่มไลน์ห้อง", "bare"),
         ("มีคนขู่จะปล่อยรูป ถ้าไม่โอนเงิน", "money"),
         ("เขาขู่ให้ส่งรูปเพิ่ม ไม่งั้นจะปล่อย", "more"),
+        ("เขาให้เวลา 1 ชม", "bare"),
+        ("เขาบอกให้เวลา 24 ชั่วโมง", "bare"),
+        ("เค้าให้เวลาถึงคืนนี้", "bare"),
+        ("มีคนในเกมบอก ถ้าไม่โอนจะส่งรูปให้เพื่อนทั้งห้อง", "money"),
+        ("พี่ในเกมบอกให้ถ่ายรูปส่ง ถ้าไม่ส่งจะบอกแม่", "more"),
+        ("กำลังจะโดนปล่อยคลิป", "bare"),
     ],
 )
 def test_a_threat_is_heard_with_what_it_demands(words, demand):
@@ -56,6 +62,9 @@ def test_a_threat_is_heard_with_what_it_demands(words, demand):
         "ลูกสาวอายุ 14 โดนขู่ปล่อยรูป",
         "my 14 year old daughter is being blackmailed",
         "เพื่อนหนูโดนขู่",
+        "ถ้าเธอไม่โอนผมจะปล่อยรูป",
+        "กลัวเขาจะปล่อยคลิป",
+        "ครูให้เวลาส่งงาน 1 ชั่วโมง",
         "hello",
         "สวัสดี",
         "how long does it take",
