@@ -14,7 +14,7 @@ from bot.conversation.walk import HOME, buttons, resumed
 from bot.text import Texts
 from bot.understanding import understand
 from bot.understanding.ages import ADULT, asked_age
-from bot.understanding.answers import asks, denies, picked
+from bot.understanding.answers import LITTLE, asks, denies, only_here, picked
 from bot.understanding.feelings import fears
 from bot.understanding.forms import clean, forms
 
@@ -27,10 +27,6 @@ _ALL: Final = 6
 _BRIEF: Final = 40
 """Characters of an answer that can be nothing else."""
 _TEEN: Final = range(13, ADULT)
-_SHORT: Final = 4
-"""Words of a country's name, at most…"""
-_NAME: Final = 14
-"""…or letters in Thai."""
 _MEANT: Final = NodeId("ask.meant")
 _COUNTRY: Final = NodeId("ask.country")
 _NOT_MEANT: Final = "ask.meant.no"
@@ -87,7 +83,8 @@ def _behind(state: State, node: Ask, words: str, texts: Texts) -> tuple[Ask, str
     that the words name; or what may be said at any question: a country, "not what I meant"."""
     if _plain(words) == _plain(texts.say(_NOT_MEANT, state.speaks)):
         return cast(Ask, TABLE[_MEANT]), "no" if state.maybe else "else"
-    if (country := picked(_COUNTRY, words)) and _plain(words) != "us":
+    country = picked(_COUNTRY, words)
+    if country and country != "ZZ" and _plain(words) != "us":
         return cast(Ask, TABLE[_COUNTRY]), country
     for id in (resumed(state), HOME) if node.aside else ():
         behind = TABLE.get(id)
@@ -105,11 +102,10 @@ def _exactly(state: State, node: Ask, words: str, texts: Texts) -> str | None:
 def _meant(node: Ask, meaning: Meaning, words: str, labels: dict[str, str]) -> str | None:
     """The choice that the words name by its label, or in words of their own."""
     asked = "ask.country" if node.slot == "country" else node.id
-    value = named(words, labels, exact=node.exact) or picked(asked, words)
+    bare = meaning.answer is not None and "," not in words  # no part of a label that begins so
+    value = named(words, labels, exact=node.exact or bare) or picked(asked, words)
     if value is None and node.id == "ask.situation":
         return _feared(meaning, words)
-    if value is None and node.slot == "country":
-        return _elsewhere(meaning, words)
     return value if value and node.option(value) else None
 
 
@@ -139,28 +135,10 @@ def _feared(meaning: Meaning, words: str) -> str | None:
     return "afraid" if not told and fears(forms(clean(words))) else None
 
 
-def _elsewhere(meaning: Meaning, words: str) -> str | None:
-    """Another country, or none that is known: a short message that says nothing else."""
-    short = len(_plain(words).split()) <= 2  # names of countries are heard as beside the point
-    other = (
-        {*needs(meaning)} - ({"off_topic"} if short else set()),
-        meaning.alarm,
-        meaning.command,
-        meaning.feeling,
-        meaning.case,
-    )
-    if any(other) or meaning.named_language or asks(words):
-        return None
-    if meaning.answer or denies(words):
-        return None  # what is not known is no other country: lines must not vanish (C8)
-    name = _plain(words)
-    short = len(name) <= _NAME if _THAI.search(name) else len(name.split()) <= _SHORT
-    return "ZZ" if name and short else None
-
-
 def _in_question(node: Ask, meaning: Meaning, words: str) -> Meaning:
     """What only this question makes of the words: an age in the image, a yes that is none."""
-    if node.exact and meaning.answer == "yes" and (asks(words) or denies(words)):
+    agreed = not (asks(words) or denies(words) or only_here(words))
+    if node.exact and meaning.answer == "yes" and not agreed:
         meaning = replace(meaning, answer=None)
     if node.slot != "age" or meaning.image_age is not None:
         return meaning
@@ -207,7 +185,7 @@ def _same(said: str, label: str) -> bool:
 
 def _part(said: str, label: str) -> bool:
     if _THAI.search(said):
-        return len(said) >= _ENOUGH and said in label
+        return len(said) >= _ENOUGH and said not in LITTLE and said in label
     return bool(said) and f" {said} " in f" {label} "
 
 

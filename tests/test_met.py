@@ -594,3 +594,10 @@ def test_an_event_of_another_question_is_taken_there():
     )
     done = step(state, Said(AT, Meaning(), "own", NodeId("ask.phone")))
     assert done.state.answer("phone") == "own"
+
+
+def test_what_the_words_before_a_careful_question_told_is_gone_on_with_after_it():
+    soft = AlarmSign("self_harm", "soft")
+    talk = opened(OWN).say("threat_money", alarm=soft)
+    assert talk.state.node == "ask.safe"
+    assert talk.press("ask.safe=ok").said[1].startswith("firstaid.")

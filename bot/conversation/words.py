@@ -111,10 +111,11 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     if state.soft_asked:
         return None
     fresh, new = state.node == START, state.answer("situation") is None
+    waits = open_question(state) or state.resume  # which these very words may answer
     state = replace(learn(state, meaning), soft_asked=SOFT_REST)
     warm = (_warm(state),) if new and _hurt(meaning) else ()
     said = (send(state, Line("hello")),) if fresh else ()
-    resume = NodeId("ask.phone") if fresh else state.resume
+    resume = NodeId("ask.phone") if fresh else waits
     done = enter(replace(state, resume=resume), NodeId("ask.safe"), at)
     replies = (*said, *warm, *worried(state, meaning), *_answers(state, meaning))
     return Step(done.state, (*replies, *done.effects))
