@@ -177,7 +177,9 @@ def test_a_line_that_speaks_the_language_comes_first_within_its_kind() -> None:
     assert [one for one in speaks if "es" in one] == speaks[1:]
 
 
-@pytest.mark.parametrize(("first", "said"), [(True, "8–23 h"), (False, "closed now, open 8–23 h")])
+@pytest.mark.parametrize(
+    ("first", "said"), [(True, "8:00–23:00"), (False, "closed now, open 8:00–23:00")]
+)
 def test_hours_and_a_foreign_language_are_said_before_anyone_calls(first: bool, said: str) -> None:
     at = TODAY.replace(hour=12 if first else 2)
     card = HelpLines(load_texts(), "en", "ES", at).card("people")
