@@ -219,6 +219,8 @@ def heard_of_other(words):
         "my daughter wants to die", "my son says he wants to kill himself",
         "my best friend said she doesnt want to live anymore", "she said she wants to end her life",
         "my friend wants to kill herself", "my daughter is cutting herself",
+        "he wont come out of his room and hes talking about killing himself",
+        "my friend keeps posting that she wants to die",
         "mi hija se quiere morir", "mi hijo dice que no quiere vivir", "ella quiere morirse",
         "mi amiga se está cortando", "mi hermana quiere suicidarse",
         "ลูกสาวบอกว่าไม่อยากอยู่แล้ว", "ลูกบอกว่าไม่อยากอยู่", "ลูกสาวอยากตาย", "ลูกเอาแต่ร้องไห้ บอกอยากตาย",
@@ -268,6 +270,7 @@ POLICE = (
     "will the police arrest me", "will i go to jail", "am i going to get in trouble",
     "i have no papers", "will you call the police", "please no police, i have no papers",
     "im scared of the police", "did i break the law", "do i have to go to the police",
+    "am i a criminal now",
     "no tengo papeles", "me van a meter a la cárcel?", "la policía me va a meter preso a mí?",
     "me da miedo la policía", "soy indocumentada", "van a llamar a la policía?",
     "¿me pueden deportar?", "me puede echar del pais la policia?",
@@ -278,13 +281,15 @@ POLICE = (
 )  # fmt: skip
 PERMISSION = (
     "do my parents have to sign", "do i need my moms permission", "do i need parental consent",
+    "do i have to tell my mum", "will you tell my parents", "please dont tell my mom",
     "tiene que firmar mi mamá?", "necesito permiso de mis papás?", "ต้องให้แม่เซ็นไหม",
     "ผู้ปกครองต้องยินยอมไหม",
 )  # fmt: skip
 NO_WORRY = (
     "can he get arrested", "will the police arrest him", "i want him to go to jail",
     "how do i report to the police", "the police didnt help me", "is it free",
-    "my parents took my phone",
+    "my parents took my phone", "he said dont tell my mum", "should i tell my mum",
+    "will he tell my parents",
     "quiero que lo arresten", "¿lo van a meter a la cárcel?", "cómo denuncio", "no tengo la foto",
     "no la tengo", "fui a la policía", "no quiero denunciar la cuenta",
     "mis papás me quitaron el celular",
