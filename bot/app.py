@@ -12,16 +12,21 @@ from typing import Final
 from starlette.applications import Starlette
 
 from bot import web
+from bot.cases.eligibility import List
 from bot.channels import Channel
 from bot.channels.browser import BrowserChannel, BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
 from bot.conversation.shows import Opens
 from bot.doors import ChatApp, Ground, chat_apps
+from bot.exchange.ncmec import Ncmec
 from bot.exchange.routes import Desk
+from bot.exchange.stopncii_upward import StopNcii
+from bot.exchange.upward import LABEL, LIST_OF, Connector
 from bot.hashing.jail import Jail
 from bot.helplines import HelpLines
 from bot.log import log, where
 from bot.miniapp.routes import MiniApp
+from bot.passing import Passing
 from bot.settings import Settings
 from bot.store import ConversationId
 from bot.store.sqlite import SqliteStore
@@ -55,7 +60,17 @@ class Sala:
         said = self.settings
         operator = Operator(said.operator, said.contact or "—", said.retention_months)
         public_url = said.public_url
-        return Voice(self.texts, self.store, self.vault, operator, public_url)
+        return Voice(self.texts, self.store, self.vault, operator, public_url, self._passed_to)
+
+    def passing(self) -> Passing | None:
+        """What passes codes on, where settings name a list above Sala's own with all its keys."""
+        named = connectors(self.settings)
+        return Passing(self.store, named, self.clock) if named else None
+
+    async def _passed_to(self, list: List) -> tuple[str, ...]:
+        passing = self.passing()
+        served = await passing.served() if passing else []
+        return tuple(LABEL[one.name] for one in served if LIST_OF[one.name] == list)
 
     def taking(self, jail: Jail | None) -> Taking | None:
         """What takes pictures out of chats, where there is a jail for them (C16)."""
@@ -63,7 +78,9 @@ class Sala:
             return None
         return Taking(self.store, self.store, self.vault, jail.hash, self.clock)
 
-    def worker(self, *channels: Channel, jail: Jail | None = None) -> Worker:
+    def worker(
+        self, *channels: Channel, jail: Jail | None = None, passing: Passing | None = None
+    ) -> Worker:
         """A worker for these doors."""
         return Worker(
             store=self.store,
@@ -75,6 +92,7 @@ class Sala:
             clock=self.clock,
             zone=self.settings.zone,
             taking=self.taking(jail),
+            passing=passing,
         )
 
     def conversation(self, channel: str, address: bytes) -> ConversationId:
@@ -116,7 +134,8 @@ class Sala:
         """
         channel = BrowserChannel(most=MOST_PAGES)
         opened = chat_apps(self.ground(takes=jail is not None))
-        worker = self.worker(channel, *(one.channel for one in opened), jail=jail)
+        passing = self.passing()
+        worker = self.worker(channel, *(one.channel for one in opened), jail=jail, passing=passing)
         door = BrowserDoor(
             channel=channel,
             receive=self.store.receive,
@@ -143,6 +162,18 @@ class Sala:
         site = web.site(door, app, desk, _working(worker, opened), health, routes)
         site.state.close_streams = channel.close
         return site
+
+
+def connectors(settings: Settings) -> tuple[Connector, ...]:
+    """The lists above Sala's own that settings name with all their keys."""
+    made: list[Connector] = []
+    if (one := settings.stopncii) and not one.missing:
+        subscription, fetch, submit = one.keys
+        made.append(StopNcii(subscription, fetch, submit, one.address))
+    if (one := settings.ncmec) and not one.missing:
+        user, password = one.keys
+        made.append(Ncmec(user, password, one.address))
+    return tuple(made)
 
 
 @asynccontextmanager
@@ -175,6 +206,8 @@ def _working(worker: Worker, opened: Sequence[ChatApp]) -> web.Lifespan:
             await asyncio.gather(*tasks, return_exceptions=True)
             for one in opened:
                 await one.close()
+            if worker.passing:
+                await worker.passing.close()
 
     return lifespan
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from bot import doctor_chat, outside
+from bot.above import above_findings
 from bot.app import now
 from bot.cases.eligibility import List
 from bot.channels.line_api import HOST
@@ -193,13 +194,14 @@ async def database(settings: Settings, vault: Vault | None, place: Place) -> lis
     """The file, its schema, what was set aside, and who reads the lists."""
     file = settings.database
     if not file.exists():
-        return [note("Database", "none yet; `sala run` makes it.")]
+        none = note("Database", "none yet; `sala run` makes it.")
+        return [none, *await above_findings(settings, None)]
     fault = _fault_of(file)
     if fault:
         return [fault]
     found = list(_mode(file))
     if vault is None or found or _numbers(place.sqlite) < _numbers(SQLITE):
-        return found
+        return [*found, *await above_findings(settings, None)]
     try:
         store = SqliteStore.open(file, vault, retention_months=settings.retention_months)
     except (StoreError, OSError, sqlite3.Error) as error:
@@ -207,7 +209,8 @@ async def database(settings: Settings, vault: Vault | None, place: Place) -> lis
         mend = "Use the key file that belongs to it (SALA_KEY_FILE), and the user Sala runs as."
         return [wrong("Database", f"cannot be opened: {words}", mend)]
     try:
-        return [*await _parked(store), *await _partners(store)]
+        above = await above_findings(settings, store)
+        return [*await _parked(store), *await _partners(store), *above]
     finally:
         await store.close()
 

@@ -11,6 +11,7 @@ from typing import Final, get_args
 
 import click
 
+from bot.above import above_lines, check, try_service
 from bot.app import Sala, now
 from bot.cases.eligibility import List
 from bot.cases.hashes import Item
@@ -99,7 +100,8 @@ def partner_list() -> None:
     async def use(sala: Sala) -> None:
         for one in await sala.store.partners():
             revoked = " (revoked)" if one.revoked else ""
-            click.echo(f"{one.name}: {', '.join(one.lists)}{revoked}")
+            lists = ", ".join(one.lists) or "reads nothing here"
+            click.echo(f"{one.name}: {lists}{revoked}")
 
     with_sala(usable_settings(), use)
 
@@ -190,8 +192,14 @@ async def _show_exchange(sala: Sala) -> None:
         click.echo(f"{list}, {status}: {hashes} hashes")
     for name, list, changes in await sala.store.behind():
         click.echo(f"{name} has {changes} changes of the {list}' list to fetch")
+    for line in await above_lines(sala):
+        click.echo(line)
     waiting, denied = await sala.store.denials("asked"), await sala.store.denials("denied")
     click.echo(f"denylist: {len(denied)} codes; {len(waiting)} to decide (sala exchange queue)")
+
+
+exchange.add_command(try_service)
+exchange.add_command(check)
 
 
 @exchange.command("queue")

@@ -33,6 +33,7 @@ from bot.conversation.model import (
 )
 from bot.conversation.picture import Fetch, NotTaken
 from bot.log import log, where
+from bot.passing import Passing
 from bot.store import (
     WITHDRAW_AFTER,
     Arrival,
@@ -74,6 +75,8 @@ class Outbox:
     wake: Callable[[], None]
     taking: Taking | None = None
     """Takes pictures, where that is open (C16)."""
+    passing: Passing | None = None
+    """Passes codes on to lists above Sala's own, where there are any."""
     _planned: list[tuple[Bundle, Effects]] = field(default_factory=list)
     _busy: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
     _look: set[bytes] = field(default_factory=set)
@@ -115,12 +118,15 @@ class Outbox:
         while the store was read, and would go out twice.
         """
         started, before = self.begin(), set(self._busy)
-        for bundle in await self.store.due(self.channels, self.clock(), BATCH):
+        for bundle in await self.store.due(self._served(), self.clock(), BATCH):
             if bundle.conversation not in before:
                 self._look.add(bundle.conversation)
                 self._carry(bundle, {})
                 started += 1
         return started
+
+    def _served(self) -> list[str]:
+        return [*self.channels, *(self.passing.channels if self.passing else ())]
 
     def _carry(self, bundle: Bundle, effects: Effects) -> None:
         self._busy[bundle.conversation] = asyncio.create_task(self._carry_out(bundle, effects))
@@ -128,6 +134,9 @@ class Outbox:
     async def _carry_out(self, bundle: Bundle, effects: Effects) -> None:
         """What is to be done, then what is to be said; one that fails is tried again later."""
         try:
+            if self.passing and bundle.channel in self.passing.channels:
+                await self._pass(self.passing, bundle)
+                return
             decoded = await self._decoded(bundle, effects)
             sends = [(pending, effect) for pending, effect in decoded if isinstance(effect, Send)]
             for pending, effect in decoded:
@@ -145,6 +154,16 @@ class Outbox:
             if bundle.conversation in self._look:
                 self._look.discard(bundle.conversation)
                 self.wake()
+
+    async def _pass(self, passing: Passing, bundle: Bundle) -> None:
+        """What goes up to one service goes together; what is not taken waits, all of it."""
+        self._look.add(bundle.conversation)
+        try:
+            await passing.carry(bundle)
+        except Exception as error:  # the loop must outlive any one service
+            await self._failed(bundle, bundle.effects, error)
+        else:
+            await self.store.settle(bundle.conversation, [one.id for one in bundle.effects])
 
     async def _decoded(self, bundle: Bundle, known: Effects) -> list[tuple[Pending, Effect]]:
         """The effects up to the first that this Sala does not know, which is tried again later."""
@@ -234,7 +253,7 @@ class Outbox:
         elif isinstance(error, TryAgain):
             await self.store.retry(bundle.conversation, ids, error.again_at, began)
         else:
-            wait = min(FIRST_RETRY * 2 ** pending[0].attempt, LONGEST_RETRY)
+            wait = min(FIRST_RETRY * 2 ** min(pending[0].attempt, 10), LONGEST_RETRY)
             await self.store.retry(bundle.conversation, ids, self.clock() + wait)
 
     async def _act(self, bundle: Bundle, id: EffectId, effect: Effect) -> None:

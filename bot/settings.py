@@ -57,6 +57,21 @@ class TelegramSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Somebody else's list, or look-up: the keys that an agreement gives, in the order of the
+    settings. With any of them `missing` it is off."""
+
+    keys: tuple[str, ...] = field(repr=False)
+    address: str
+    missing: tuple[str, ...] = ()
+
+
+STOPNCII: Final = "https://api.stopncii.org/v1"
+NCMEC: Final = "https://hashsharing.ncmec.org/npo"
+SHIELD: Final = "https://shield.projectarachnid.com"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the operator decided. Every field is a line of .env.example."""
 
@@ -76,6 +91,9 @@ class Settings:
     transient: Transient | None = None
     line: "LineSettings | None" = None
     telegram: "TelegramSettings | None" = None
+    stopncii: ServiceSettings | None = None
+    ncmec: ServiceSettings | None = None
+    shield: ServiceSettings | None = None
 
     @property
     def database(self) -> Path:
@@ -134,6 +152,18 @@ def _settings(said: Mapping[str, str]) -> Settings:
         line=_line(said),
         telegram=_telegram(said),
         transient=_transient(said),
+        stopncii=_service(
+            said,
+            "SALA_STOPNCII_URL",
+            STOPNCII,
+            "SALA_STOPNCII_SUBSCRIPTION_KEY",
+            "SALA_STOPNCII_FETCH_KEY",
+            "SALA_STOPNCII_SUBMIT_KEY",
+        ),
+        ncmec=_service(said, "SALA_NCMEC_URL", NCMEC, "SALA_NCMEC_USER", "SALA_NCMEC_PASSWORD"),
+        shield=_service(
+            said, "SALA_SHIELD_URL", SHIELD, "SALA_SHIELD_USER", "SALA_SHIELD_PASSWORD"
+        ),
     )
 
 
@@ -172,6 +202,18 @@ def _telegram(said: Mapping[str, str]) -> TelegramSettings | None:
         raise SettingsError("SALA_TELEGRAM_TOKEN does not begin with the bot's number and a colon.")
     api = _loopback(said, "SALA_TELEGRAM_API")
     return TelegramSettings(token, way == "polling", api, proof == "signature")
+
+
+def _service(
+    said: Mapping[str, str], url: str, default: str, *names: str
+) -> ServiceSettings | None:
+    """None with nothing set. Half of it stops nobody from being helped: `sala doctor` says so."""
+    address = _address(said, url, default)
+    if not address.startswith("https://") and urlsplit(address).hostname not in LOOPBACK:
+        raise Unsafe(f"{url} must begin with https://.")
+    keys = tuple(said.get(one, "") for one in names)
+    missing = tuple(one for one in names if not said.get(one))
+    return ServiceSettings(keys, address, missing) if any(keys) else None
 
 
 def _address(said: Mapping[str, str], name: str, default: str = "") -> str:

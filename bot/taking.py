@@ -86,7 +86,7 @@ class Taking:
         item = await self.hash(picture)
         if await self._wanted(bundle.conversation, fetch) is None:
             return None
-        return await self._register(bundle.conversation, id, fetch, item)
+        return await self._register(bundle.conversation, id, fetch, item, awaited.since)
 
     async def _wanted(self, conversation: ConversationId, fetch: Fetch) -> Awaited | None:
         """What the conversation waits for, if it is this picture."""
@@ -95,13 +95,13 @@ class Taking:
         return awaited if awaited and awaited.ref == fetch.ref else None
 
     async def _register(
-        self, conversation: ConversationId, id: EffectId, fetch: Fetch, item: Item
+        self, conversation: ConversationId, id: EffectId, fetch: Fetch, item: Item, told: datetime
     ) -> Problem | None:
         now = self.clock()
         digest = self.vault.digest("sent", id.encode())
         ticket = Ticket(digest, conversation, "adults", now + REMEMBERED, fetch.number)
         try:
-            await self.registry.register_sent(ticket, [item], now)
+            await self.registry.register_sent(ticket, [item], now, told)
         except TooManyImages:
             return "full"
         except HeldAlready:

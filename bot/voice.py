@@ -5,8 +5,8 @@ reaches what is queued.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from bot.cases.eligibility import List
@@ -17,13 +17,12 @@ from bot.conversation.shows import Opens, Show
 from bot.helplines import Card, HelpLines
 from bot.knowledge import Need, official_page
 from bot.shelf import Shelf
-from bot.store import ConversationId, EffectId, Registry, Ticket
+from bot.store import TICKET_LIVES, ConversationId, EffectId, Registry, Ticket
 from bot.text import Texts
 from bot.vault import Vault
 
 ALONE: Final = "bland"
 """The line after which nothing of the talk should be left on the screen (C9)."""
-TICKET_LIVES: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,10 @@ class Asked:
         return self.send.language
 
 
+async def _to_nobody(list: List) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """Puts effects into words. Reads the registry; issues the mini-app's tickets."""
@@ -73,6 +76,8 @@ class Voice:
     vault: Vault
     operator: Operator
     public_url: str
+    passed: Callable[[List], Awaitable[tuple[str, ...]]] = _to_nobody
+    """The services that codes of a list are passed on to today."""
 
     async def message(self, asked: Asked) -> Message:
         """The message in the person's language, the same each time for the same effect id."""
@@ -119,7 +124,18 @@ def ticket_digest(vault: Vault, token: str) -> bytes:
 
 
 async def _app(voice: Voice, asked: Asked) -> Shown:
-    return await _page(voice, asked, "hashes")
+    """Where the codes go stands above the link: a ticket is as old as what was told with it."""
+    opened = await _page(voice, asked, "hashes")
+    return replace(opened, lines=await _passed_on(voice, asked))
+
+
+async def _passed(voice: Voice, asked: Asked) -> Shown:
+    return Shown(await _passed_on(voice, asked))
+
+
+async def _passed_on(voice: Voice, asked: Asked) -> tuple[str, ...]:
+    services = await voice.passed(_list(asked))
+    return tuple(voice.say(asked, "show.readers.passed", service=one) for one in services)
 
 
 async def _pin(voice: Voice, asked: Asked) -> Shown:
@@ -143,18 +159,28 @@ async def _page(voice: Voice, asked: Asked, opens: Opens) -> Shown:
 
 
 async def _readers(voice: Voice, asked: Asked) -> Shown:
-    names = await voice.registry.readers(_list(asked))
-    chats = voice.say(asked, "show.readers.chats")
-    if names:
-        return Shown((voice.say(asked, "show.readers.some", partners=", ".join(names)), chats))
+    some, chats = await _named(voice, asked), voice.say(asked, "show.readers.chats")
+    if some:
+        return Shown((*some, chats))
     official = await _official(voice, asked)
     return Shown((voice.say(asked, "show.readers.none"), *official.lines, chats), official.links)
 
 
 async def _readers_now(voice: Voice, asked: Asked) -> Shown:
-    names = ", ".join(await voice.registry.readers(_list(asked)))
-    some = names and voice.say(asked, "show.readers.some", partners=names)
-    return Shown((some or voice.say(asked, "show.readers.none.now"),))
+    some = await _named(voice, asked)
+    if some:
+        return Shown(some)
+    official = await _official(voice, asked)
+    return Shown((voice.say(asked, "show.readers.none.now"),), official.links)
+
+
+async def _named(voice: Voice, asked: Asked) -> tuple[str, ...]:
+    """Who gets the codes of this list today, with whom they are passed on to; nothing if nobody."""
+    names = (*await voice.registry.readers(_list(asked)), *await voice.passed(_list(asked)))
+    if not names:
+        return ()
+    some = voice.say(asked, "show.readers.some", partners=", ".join(names))
+    return (some, *await _passed_on(voice, asked))
 
 
 async def _official(voice: Voice, asked: Asked) -> Shown:
@@ -287,6 +313,7 @@ def _shown(card: Card) -> Shown:
 
 _SHOWS: Final[dict[Show, Callable[[Voice, Asked], Awaitable[Shown]]]] = {
     "app": _app,
+    "passed": _passed,
     "pin": _pin,
     "readers": _readers,
     "readers_now": _readers_now,

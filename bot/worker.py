@@ -41,6 +41,7 @@ from bot.conversation.walk import Step
 from bot.listening import hear
 from bot.log import log, where
 from bot.outbox import BATCH, Outbox, pause
+from bot.passing import Passing
 from bot.store import (
     Claimed,
     EffectId,
@@ -96,6 +97,7 @@ class Worker:
     clock: Callable[[], datetime]
     zone: ZoneInfo
     taking: Taking | None = None
+    passing: Passing | None = None
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _swept: datetime | None = None
     _rounded: datetime | None = None
@@ -111,6 +113,7 @@ class Worker:
             self.clock,
             self.wake,
             self.taking,
+            self.passing,
         )
 
     def wake(self) -> None:
@@ -168,6 +171,8 @@ class Worker:
         if self._swept is None or now - self._swept >= SWEEP:
             self._swept = now
             await self.registry.sweep(now)
+            if self.passing:
+                await self.passing.look()
 
     # -- turns
 

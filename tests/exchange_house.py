@@ -124,14 +124,20 @@ def open_house(folder: Path) -> Iterator[House]:
     house = House(SqliteStore.open(folder / "sala.db", Vault.generate()))
     desk = Desk(house.store, lambda: house.now, lambda: house.woken.append(house.now))
     app = Starlette(routes=routes(desk))
+    with on_loopback(app) as house.base:
+        yield house
+    do(house.store.close())
+
+
+@contextmanager
+def on_loopback(app: Starlette) -> Iterator[str]:
+    """The address at which it is served until the block ends."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        house.base = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = Thread(target=server.run, args=([listening],))
         thread.start()
         try:
-            yield house
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
-    do(house.store.close())

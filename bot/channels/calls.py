@@ -7,6 +7,7 @@ no cookie kept, and nothing is ever logged here: addresses hold tokens.
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
@@ -19,6 +20,15 @@ MOST: Final = 50_000_000
 """Bytes that are read of an answer, when nothing less is asked for."""
 
 logging.getLogger("aiohttp").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `retry_after` as the header says it."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
 
 
 class Calls:
@@ -44,6 +54,15 @@ class Calls:
         """The same for what is only read. NotFetched when it is more than `most` bytes."""
         async with self._asked("GET", url, within) as answer:
             return answer.status, await at_most(answer.content.iter_any(), most)
+
+    async def ask(
+        self, url: str, headers: Mapping[str, str], body: bytes | None, *, within: float, most: int
+    ) -> Answer:
+        """A GET, or with a body a POST. TimeoutError, ClientError, NotFetched when it is more."""
+        method = "GET" if body is None else "POST"
+        async with self._asked(method, url, within, body, headers) as answer:
+            read = await at_most(answer.content.iter_any(), most)
+            return Answer(answer.status, read, answer.headers.get("Retry-After"))
 
     def _asked(
         self,

@@ -14,6 +14,7 @@ Opens = Literal["hashes", "pin"]
 
 Show = Literal[
     "app",  # a button that opens the mini-app, for `list`
+    "passed",  # the services that codes of `list` are passed on to, if any
     "pin",  # a button that opens the page with the PIN of a case made in this chat
     "readers",  # which platforms read `list` today, or the official page
     "readers_now",  # the same in one line

@@ -25,6 +25,7 @@ EffectId = NewType("EffectId", str)
 """A UUID derived from (conversation, version, index): a replay repeats its own keys."""
 
 WITHDRAW_AFTER: Final = timedelta(hours=48)
+TICKET_LIVES: Final = timedelta(hours=1)
 
 
 # ---------------------------------------------------------------- the turn engine
@@ -287,10 +288,11 @@ class Registry(Protocol):
         ...
 
     async def register_sent(
-        self, ticket: Ticket, items: Sequence[Item], now: datetime
+        self, ticket: Ticket, items: Sequence[Item], now: datetime, told: datetime | None = None
     ) -> Registered | None:
         """As `register`, of a picture sent into the chat, its ticket issued and used at once; None
-        when it was used before. HeldAlready, or TicketRefused once the talk was lowered (C16)."""
+        when it was used before. HeldAlready, or TicketRefused once the talk was lowered (C16).
+        `told`: since when the person knew where codes go; without it they stay here."""
         ...
 
     async def renew(

@@ -176,6 +176,11 @@ class Part:
         self._clock = clock
         self._months = months
 
+    @property
+    def vault(self) -> Vault:
+        """The keys that belong to the file."""
+        return self._vault
+
 
 def _outcome(db: Connection, order: _Order) -> _Outcome:
     """What the job comes to, told after the commit. Its error undoes the group it is in."""

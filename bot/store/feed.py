@@ -3,7 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -125,19 +125,13 @@ class Feed(Part):
 
     def _hear(self, partner: Partner, words: Sequence[Word], now: datetime, db: Connection) -> int:
         heard = [(self._meant(db, partner, value), word, tags) for value, word, tags in words]
-        followed = {
-            case: (number, follower)
-            for ids, _, _ in heard
-            for id in ids
-            for case, number, follower in db.execute(_FOLLOWED, (id,))
-        }
-        before = {case: standing(db, case) for case in followed}
-        for ids, word, tags in heard:
-            for id in ids:
-                keep_word(db, self._vault, id, partner, (word, tags), now)
-        for case, (number, follower) in followed.items():
-            if standing(db, case) != before[case]:
-                self._tell_news(db, case, number, follower, now)
+
+        def keep() -> None:
+            for ids, word, tags in heard:
+                for id in ids:
+                    keep_word(db, self._vault, id, partner, (word, tags), now)
+
+        telling(db, self._vault, [id for ids, _, _ in heard for id in ids], now, keep)
         return sum(bool(ids) for ids, _, _ in heard)
 
     def _meant(self, db: Connection, partner: Partner, value: str) -> list[bytes]:
@@ -148,13 +142,31 @@ class Feed(Part):
         ]
         return [id for id in ids if db.execute(_KNOWN, (id,)).fetchone()]
 
-    def _tell_news(
-        self, db: Connection, case: bytes, sealed: bytes, follower: bytes, now: datetime
-    ) -> None:
-        number = self._vault.open(f"cases.number|{case.hex()}", sealed).decode()
-        at, (edge,) = micros(now), db.execute(_EDGE).fetchone()
-        event = self._vault.digest("news", case, str(at).encode(), str(edge).encode())
-        tell(db, self._vault, follower, event, encode_inbound(News(now, number)), at)
+
+def telling(
+    db: Connection, vault: Vault, hashes: Sequence[bytes], now: datetime, keep: Callable[[], None]
+) -> None:
+    """Keep words on these hashes, and tell the cases that wanted updates when what they would be
+    told changed."""
+    followed = {
+        case: (number, follower)
+        for id in hashes
+        for case, number, follower in db.execute(_FOLLOWED, (id,))
+    }
+    before = {case: standing(db, case) for case in followed}
+    keep()
+    for case, (number, follower) in followed.items():
+        if standing(db, case) != before[case]:
+            _tell_news(db, vault, case, number, follower, now)
+
+
+def _tell_news(
+    db: Connection, vault: Vault, case: bytes, sealed: bytes, follower: bytes, now: datetime
+) -> None:
+    number = vault.open(f"cases.number|{case.hex()}", sealed).decode()
+    at, (edge,) = micros(now), db.execute(_EDGE).fetchone()
+    event = vault.digest("news", case, str(at).encode(), str(edge).encode())
+    tell(db, vault, follower, event, encode_inbound(News(now, number)), at)
 
 
 def _opaque(case: bytes) -> str:

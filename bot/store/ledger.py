@@ -15,6 +15,7 @@ from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Hashed
 from bot.conversation.shows import Opens
 from bot.store import (
+    TICKET_LIVES,
     ConversationId,
     NotTaken,
     Registered,
@@ -155,10 +156,13 @@ class Ledger(Part):
         """
         ticket = await self.look(digest, now)
         new = await asyncio.to_thread(self._new_case) if ticket.number is None else None
-        return await self._engine.write(lambda db: self._register(db, digest, items, now, new))
+        told = ticket.expires_at - TICKET_LIVES  # the link stood under where the codes go
+        return await self._engine.write(
+            lambda db: self._register(db, digest, items, now, new, told=told)
+        )
 
     async def register_sent(
-        self, ticket: Ticket, items: Sequence[Item], now: datetime
+        self, ticket: Ticket, items: Sequence[Item], now: datetime, told: datetime | None = None
     ) -> Registered | None:
         """As `register`, of a picture sent into the chat; None when this ticket was used before.
 
@@ -174,23 +178,23 @@ class Ledger(Part):
                 raise TicketRefused("lowered")
             if not db.execute(_ISSUE, self._ticket_row(ticket)).rowcount:
                 return None
-            return self._register(db, ticket.digest, items, now, new, here=True)
+            return self._register(db, ticket.digest, items, now, new, sent=True, told=told)
 
         return await self._engine.write(job)
 
     def _register(
         self, db: Connection, digest: bytes, items: Sequence[Item], now: datetime,
-        new: _NewCase | None, *, here: bool = False,
+        new: _NewCase | None, *, sent: bool = False, told: datetime | None = None,
     ) -> Registered:  # fmt: skip
         ticket = usable(db, self._vault, digest, now)
         if is_denied(db, self._vault, items):
             raise NotTaken
         case = self._open(db, new, ticket.list, now) if new else self._grown(db, ticket)
-        if here and any(is_held(item, held(db, self._vault, case.id)) for item in items):
+        if sent and any(is_held(item, held(db, self._vault, case.id)) for item in items):
             raise HeldAlready
         images = case.images
         for item in items:
-            if claim_item(db, self._vault, case.id, case.list, item, images + 1, now):
+            if claim_item(db, self._vault, case.id, case.list, item, images + 1, now, told):
                 images += 1
                 keep_phash(db, self._vault, case.id, images, item, now)
         db.execute(_ORIGIN, (origin := origin_of(self._vault, ticket.conversation), case.id))
@@ -199,7 +203,7 @@ class Ledger(Part):
             raise TooManyImages
         db.execute(_GROW, (images, case.list, case.id))
         db.execute(_USE, (micros(now), digest))
-        self._tell_hashed(db, ticket, Hashed(now, case.number, images, here))
+        self._tell_hashed(db, ticket, Hashed(now, case.number, images, sent))
         return Registered(case.number, new.pin if new else None, images)
 
     def _new_case(self) -> _NewCase:

@@ -23,11 +23,11 @@ _LIST = """insert into hash values
   (:id, :list, :kind, :signal, :value, :quality, 'Active', :modified, :change)
   on conflict(id) do update set
   status = 'Active', modified = excluded.modified, change = excluded.change"""
-_CLAIM = """insert into claim(cases, hash, image, variant, registered_at, status, change, posted_at)
-  values (:cases, :id, :image, :variant, :at, 'Active', :change, :posted_at)
+_CLAIM = """insert into claim(cases, hash, image, variant, registered_at, status, change, posted_at,
+  told_at) values (:cases, :id, :image, :variant, :at, 'Active', :change, :posted_at, :told_at)
   on conflict(cases, hash) do update set image = excluded.image, variant = excluded.variant,
   registered_at = excluded.registered_at, status = 'Active', change = excluded.change,
-  posted_at = excluded.posted_at, left = null"""
+  posted_at = excluded.posted_at, told_at = excluded.told_at, left = null"""
 _HOLDS = """select hash from claim
   where cases = ? and (status = 'Active' or ?) and posted_at <= ?"""
 _ELSEWHERE = """select hash.id, kind, signal, value, quality, image, variant, posted_at
@@ -48,6 +48,11 @@ _WORDS = """select feedback.hash, name, value, feedback.at from claim
   join feedback on feedback.hash = claim.hash join partner on partner.id = partner
   where cases = ?"""
 _FETCHED = "select list, name, through from fetched join partner on partner.id = partner"
+# Of what went up to services: which took this case's code, up to which change. A case that was not
+# told of the service learns nothing from another that holds the same code (C13).
+_RAISED = """select claim.hash, label, through from claim
+  join raised on raised.hash = claim.hash join service on service.name = raised.service
+  where cases = ? and told_at >= since"""
 _CASE = """select status, images, withdraw_at is not null and status = 'Active'
   from cases where id = ?"""
 
@@ -58,14 +63,19 @@ def hash_id(vault: Vault, list: List, name: str, value: str) -> bytes:
 
 
 def claim_item(
-    db: Connection, vault: Vault, case: bytes, list: List, item: Item, image: int, now: datetime
-) -> bool:
-    """List an item's hashes for a case; whether any of them was not the case's already."""
+    db: Connection, vault: Vault, case: bytes, list: List, item: Item, image: int, now: datetime,
+    told: datetime | None = None,
+) -> bool:  # fmt: skip
+    """List an item's hashes for a case; whether any of them was not the case's already.
+
+    `told`: since when its person knew where codes go; without it they go to no other list.
+    """
     new = False
     for hash in item.hashes:
         row = _row(vault, list, item.media, hash)
         if db.execute(_HELD, (case, row["id"])).fetchone() is None:
             row |= {"cases": case, "image": image, "posted_at": micros(now)}
+            row |= {"told_at": micros(told) if told else 0}
             _claim(db, row, now)
             new = True
     return new
@@ -84,6 +94,7 @@ def move_claims(db: Connection, vault: Vault, case: bytes, to: List, now: dateti
     columns = ("kind", "signal", "value", "quality", "image", "variant", "posted_at")
     for old, *held in db.execute(_ELSEWHERE, (case, to)).fetchall():
         row = dict(zip(columns, held, strict=True)) | {"cases": case, "list": to}
+        row |= {"told_at": 0}  # its person was told of the other list
         value = vault.open(f"hash.value|{old.hex()}", row["value"])
         id = hash_id(vault, to, row["signal"] or row["kind"], value.decode())
         _claim(db, row | {"id": id, "value": vault.seal(f"hash.value|{id.hex()}", value)}, now)
@@ -149,14 +160,23 @@ def standing(db: Connection, case: bytes) -> Standing:
     for hash, partner, value, at in db.execute(_WORDS, (case,)):
         words.setdefault(hash, []).append(Feedback(partner, value, moment(at)))
     fetched = db.execute(_FETCHED).fetchall()
+    raised: dict[bytes, list[tuple[str, int]]] = {}
+    for hash, label, through in db.execute(_RAISED, (case,)):
+        raised.setdefault(hash, []).append((label, through))
 
-    def past(place: int | None, list: List) -> tuple[str, ...]:
-        reads = (name for read, name, through in fetched if read == list and place is not None
-                 and through >= place)  # fmt: skip
-        return tuple(reads)
+    def past(place: int | None, list: List, hash: bytes) -> tuple[str, ...]:
+        reads = [(name, through) for read, name, through in fetched if read == list]
+        took = reads + raised.get(hash, [])
+        return tuple(name for name, through in took if place is not None and through >= place)
 
     claims = [
-        Claim(moment(at), claimed, past(change, list), tuple(words.get(hash, ())), past(left, list))
+        Claim(
+            moment(at),
+            claimed,
+            past(change, list, hash),
+            tuple(words.get(hash, ())),
+            past(left, list, hash),
+        )
         for hash, at, claimed, change, list, left in db.execute(_CLAIMS, (case,))
     ]
     return replace(fold(status, images, claims), leaving=bool(leaving))

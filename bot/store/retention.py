@@ -54,7 +54,8 @@ _DROP_GUESSES = "delete from guess where next_try_at <= ?"
 _DROP_READINGS = "delete from reading where at <= ?"
 _DROP_TOMBSTONES = """delete from hash where status = 'Withdrawn' and modified <= :seen
   and not exists (select 1 from claim where hash = hash.id)
-  and (modified <= :at_last or signal is null or not exists (
+  and (modified <= :at_last or signal is null
+    or not exists (select 1 from raised where hash = hash.id and not gone) and not exists (
     select 1 from partner left join fetched
       on fetched.partner = partner.id and fetched.list = hash.list
     where revoked_at is null and ',' || lists || ',' like '%,' || hash.list || ',%'

@@ -216,7 +216,38 @@ def m004_exchange(db: Database) -> None:
         db.execute(statement)
 
 
-VERSION: Final = 4
+_UPWARD: Final = (
+    # A list above Sala's own that was tried: what people register who were told after `since` goes
+    # up there; `change` how
+    # far the feed was looked through for it, `checkpoint` how far its answers were read;
+    # `own` what it calls Sala.
+    """create table service (
+      name text primary key, label text not null, list text not null, address text not null,
+      since integer not null, change integer not null, checkpoint text not null,
+      own text not null
+    ) strict, without rowid""",
+    # through: the change with which the code last went up; heard: what was said of it there before
+    # it went up is known, and told to nobody.
+    """create table raised (
+      service text not null references service(name) on delete cascade,
+      hash blob not null references hash(id) on delete cascade,
+      through integer not null, gone integer not null, heard integer not null default 0,
+      primary key (service, hash)
+    ) strict, without rowid""",
+    "create index raised_hash on raised(hash)",
+    # Since when the claim's person knew where codes go; 0: it goes to no other list.
+    "alter table claim add column told_at integer not null default 0",
+)
+
+
+@MIGRATIONS()
+def m005_upward(db: Database) -> None:
+    """What passing codes on to other lists needs."""
+    for statement in _UPWARD:
+        db.execute(statement)
+
+
+VERSION: Final = 5
 
 
 def bring_up_to_date(connection: "Connection") -> None:

@@ -13,6 +13,7 @@ from bot.store.partners import Partners
 from bot.store.pins import Pins
 from bot.store.retention import Retention
 from bot.store.turns import Turns
+from bot.store.upward import Upward
 from bot.vault import Vault
 
 
@@ -20,7 +21,9 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class SqliteStore(Turns, Ledger, Pins, Retention, Partners, Feed, Denials, Deposits, Figures):
+class SqliteStore(
+    Turns, Ledger, Pins, Retention, Partners, Feed, Denials, Deposits, Figures, Upward
+):
     """`Store` and `Registry` over one SQLite file (docs/architecture.md)."""
 
     @classmethod

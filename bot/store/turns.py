@@ -212,7 +212,7 @@ class Turns(Part):
         return self._vault.open(_place("conversation.address", id), sealed) if sealed else b""
 
     def _row(self, id: ConversationId, effect: Planned) -> dict[str, Any]:
-        body = self._vault.seal(_effect_place(id, effect.id), effect.body)
+        body = self._vault.seal(effect_place(id, effect.id), effect.body)
         due_at = None if effect.due_at is None else micros(effect.due_at)
         row = {"id": effect.id, "conversation": id, "due_at": due_at, "body": body}
         return row | {"said": effect.said}
@@ -267,7 +267,7 @@ class Turns(Part):
     def _pending(
         self, id: ConversationId, effect: str, body: bytes, attempt: int, way: bytes | None
     ) -> Pending:
-        plain = self._vault.open(_effect_place(id, effect), body)
+        plain = self._vault.open(effect_place(id, effect), body)
         went = way and self._vault.open(_way_place(id, effect), way)
         return Pending(EffectId(effect), plain, attempt, went)
 
@@ -374,5 +374,6 @@ def _way_place(conversation: ConversationId, effect: str) -> str:
     return f"outbox.way|{conversation.hex()}|{effect}"
 
 
-def _effect_place(conversation: ConversationId, effect: str) -> str:
+def effect_place(conversation: ConversationId, effect: str) -> str:
+    """Where an effect's body is sealed for."""
     return f"outbox.body|{conversation.hex()}|{effect}"

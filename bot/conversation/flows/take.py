@@ -19,6 +19,7 @@ TAKE = (
     do("take.await", "await", then="take.wait"),
     ask(
         "take.wait",
+        Line("take.wait", show="passed"),
         options={"page": "may_hash", "later": "home"},
         labels={"later": "app.later"},
     ),
