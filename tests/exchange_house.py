@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import requests
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Route
 from threatexchange.exchanges.clients.stopncii.api import (
     FetchHashesResponse,
     StopNCIIAPI,
@@ -47,6 +48,10 @@ class House:
     now: datetime = NOON
     woken: list[datetime] = field(default_factory=list)
     tickets: int = 0
+    routes: list[Route] = field(default_factory=list)
+
+    def open(self, path: str) -> requests.Response:
+        return requests.get(f"{self.base}{path}", timeout=10)
 
     def wait(self, **passed: float) -> None:
         self.now += timedelta(**passed)
@@ -109,9 +114,12 @@ class Platform:
         return requests.get(f"{self.base}/FetchHashes", query, headers=headers, timeout=10)
 
     def post(self, body: object) -> requests.Response:
-        headers = self.headers(self.keys.feedback_key)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return requests.post(f"{self.base}/SubmitFeedback", raw, headers=headers, timeout=10)
+        return self.send("SubmitFeedback", raw, self.headers(self.keys.feedback_key))
+
+    def send(self, call: str, body: bytes, headers: dict[str, str]) -> requests.Response:
+        verb = "GET" if call == "FetchHashes" else "POST"
+        return requests.request(verb, f"{self.base}/{call}", data=body, headers=headers, timeout=10)
 
 
 def do(wanted: Coroutine[Any, Any, T]) -> T:
@@ -123,7 +131,8 @@ def open_house(folder: Path) -> Iterator[House]:
     """Served until the block ends."""
     house = House(SqliteStore.open(folder / "sala.db", Vault.generate()))
     desk = Desk(house.store, lambda: house.now, lambda: house.woken.append(house.now))
-    app = Starlette(routes=routes(desk))
+    house.routes = [one for one in routes(desk) if isinstance(one, Route)]
+    app = Starlette(routes=house.routes)
     with on_loopback(app) as house.base:
         yield house
     do(house.store.close())

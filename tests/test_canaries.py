@@ -173,6 +173,7 @@ def opens_the_pages(asker: Asker) -> None:
         "/", "/chat/static/chat.js", "/app", "/app/", "/app/app.js", "/app/style.css",
         "/app/box.html", "/line/app", "/line/static/liff.js", "/telegram/app",
         "/telegram/app/telegram_app.js", "/healthz", "/exchange/tx_sala.py",
+        "/exchange/openapi.json",
     ):  # fmt: skip
         assert asker.ask("GET", f"{path}?{NAME}", user_agent=WORDS)[0] == 200
 

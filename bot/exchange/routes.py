@@ -21,6 +21,7 @@ from bot.log import log, where
 from bot.store import Partner, Registry, Scope, StoreError
 
 EXTENSION: Final = Path(__file__).with_name("tx_sala.py")
+DOCUMENT: Final = Path(__file__).with_name("openapi.json")
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -44,8 +45,11 @@ class _Refused(Exception):
 
 def routes(desk: Desk) -> list[BaseRoute]:
     """FetchHashes and SubmitFeedback for an agreement's lists together and for each by itself,
-    SubmitHashes, and the extension that partners copy."""
-    made: list[BaseRoute] = [Route("/exchange/tx_sala.py", _extension)]
+    SubmitHashes, the document of these, and the extension that partners copy."""
+    made: list[BaseRoute] = [
+        Route("/exchange/tx_sala.py", _extension),
+        Route("/exchange/openapi.json", _document),
+    ]
     for only in (None, *get_args(List)):
         base = f"/exchange/{only}/v1" if only else "/exchange/v1"
         made.append(Route(f"{base}/FetchHashes", _at(_fetch, desk, only), methods=["GET"]))
@@ -105,6 +109,10 @@ async def _add(request: Request, desk: Desk, only: List | None) -> JSONResponse:
 
 async def _extension(request: Request) -> Response:
     return FileResponse(EXTENSION, media_type="text/x-python", headers=HEADERS)
+
+
+async def _document(request: Request) -> Response:
+    return FileResponse(DOCUMENT, media_type="application/json", headers=HEADERS)
 
 
 async def _partner(request: Request, desk: Desk, scope: Scope, only: List | None) -> Partner:
