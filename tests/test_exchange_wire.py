@@ -11,14 +11,18 @@ from bot.exchange.stopncii import (
     BadRequest,
     Feedback,
     Query,
-    answer,
     read_feedback,
     read_query,
     read_signal,
 )
+from bot.exchange.stopncii import answer as written
 from bot.store import Page, Record
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def answer(page: Page, query: Query) -> dict[str, Any]:
+    return json.loads(written(page, query))
 
 
 def record(**changed: Any) -> Record:

@@ -58,15 +58,15 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return made
 
 
-Endpoint = Callable[[Request], Awaitable[JSONResponse]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def _at(
-    serve: Callable[[Request, Desk, List | None], Awaitable[JSONResponse]],
+    serve: Callable[[Request, Desk, List | None], Awaitable[Response]],
     desk: Desk,
     only: List | None,
 ) -> Endpoint:
-    async def endpoint(request: Request) -> JSONResponse:
+    async def endpoint(request: Request) -> Response:
         try:
             return await serve(request, desk, only)
         except _Refused as refused:
@@ -80,13 +80,13 @@ def _at(
     return endpoint
 
 
-async def _fetch(request: Request, desk: Desk, only: List | None) -> JSONResponse:
+async def _fetch(request: Request, desk: Desk, only: List | None) -> Response:
     partner = await _partner(request, desk, "fetch", only)
     query = stopncii.read_query(request.query_params)
     page = await desk.registry.feed(
         partner, partner.lists, query.start, query.after, query.size, desk.clock()
     )
-    return _json(stopncii.answer(page, query))
+    return Response(stopncii.answer(page, query), 200, HEADERS, "application/json")
 
 
 async def _submit(request: Request, desk: Desk, only: List | None) -> JSONResponse:

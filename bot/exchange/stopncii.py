@@ -79,17 +79,19 @@ def read_query(query: Mapping[str, str]) -> Query:
     return Query(start, size, None, start)
 
 
-def answer(page: Page, query: Query) -> dict[str, object]:
-    """The page as FetchHashes answers it."""
+def answer(page: Page, query: Query) -> bytes:
+    """The page as FetchHashes answers it, in JSON.
+
+    It is written by hand: of 800 records a general encoder costs more than the database does.
+    """
     seen = max(page.checkpoint, query.seen)
-    more = page.cursor is not None
-    return {
-        "count": len(page.records),
-        "nextPageToken": None if page.cursor is None else _token(page.cursor, query.start, seen),
-        "nextSetTimestamp": seen,
-        "hasMoreRecords": more,
-        "hashRecords": [_record(record) for record in page.records],
-    }
+    token = "null" if page.cursor is None else f'"{_token(page.cursor, query.start, seen)}"'
+    records = ",".join([_record(record) for record in page.records])
+    return (
+        f'{{"count":{len(page.records)},"nextPageToken":{token},"nextSetTimestamp":{seen},'
+        f'"hasMoreRecords":{"false" if page.cursor is None else "true"},'
+        f'"hashRecords":[{records}]}}'
+    ).encode()
 
 
 def read_feedback(body: bytes) -> Feedback:
@@ -139,23 +141,22 @@ def _read_token(token: str) -> tuple[int, int, int]:
     raise BadRequest("nextPageToken")
 
 
-def _record(record: Record) -> dict[str, object]:
+def _record(record: Record) -> str:
+    """Names and tags are people's own words and are encoded; all else is of closed lists."""
     said = [_feedback(*word) for word in record.feedback]
     if record.status in {"Withdrawn", "Deleted"}:
         # clients up to 1.2.17 overlook the status, but show this
         said.append(_feedback(OWN_NAME, "NotBlocked", ("withdrawn",)))
-    return {
-        "lastModtimestamp": record.modified,
-        "signalType": record.signal,
-        "hashValue": record.value.lower(),
-        "hashStatus": record.status,
-        "caseNumbers": dict(record.cases),
-        "CSPFeedbacks": said,
-    }
+    cases = ",".join([f'"{id}":"{status}"' for id, status in record.cases])
+    return (
+        f'{{"lastModtimestamp":{record.modified},"signalType":"{record.signal}",'
+        f'"hashValue":"{record.value.lower()}","hashStatus":"{record.status}",'
+        f'"caseNumbers":{{{cases}}},"CSPFeedbacks":[{",".join(said)}]}}'
+    )
 
 
-def _feedback(source: str, value: FeedbackValue, tags: tuple[str, ...]) -> dict[str, object]:
-    return {"source": source, "feedbackValue": value, "tags": list(tags)}
+def _feedback(source: str, value: FeedbackValue, tags: tuple[str, ...]) -> str:
+    return json.dumps({"source": source, "feedbackValue": value, "tags": tags})
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

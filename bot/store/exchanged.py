@@ -1,7 +1,7 @@
 """What partners are, read and say, as the registry gives and takes it."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bot.cases.eligibility import List
 from bot.cases.status import FeedbackValue, HashStatus
@@ -43,18 +43,23 @@ class Submitted:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One hash of the feed in its whole current state. `signal` is StopNCII's signal type."""
+class Record(NamedTuple):
+    """One hash of the feed in its whole current state. `signal` is StopNCII's signal type.
+
+    A tuple, because a page makes 800 of them.
+    """
 
     modified: int
     signal: Literal["ImagePDQ", "VideoMD5"]
-    value: str = field(repr=False)
+    value: str
     status: HashStatus
     cases: tuple[tuple[str, HashStatus], ...]
     """Opaque case ids (UUID, not the case number) and their status."""
     feedback: tuple[tuple[str, FeedbackValue, tuple[str, ...]], ...]
     """(partner name, value, tags)."""
+
+    def __repr__(self) -> str:
+        return f"Record({self.modified}, {self.signal}, {self.status})"
 
 
 @dataclass(frozen=True, slots=True)

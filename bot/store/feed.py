@@ -2,11 +2,10 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from bot.cases.eligibility import List
 from bot.cases.status import FeedbackValue, HashStatus
@@ -25,15 +24,14 @@ _WORDS_AT_ONCE: Final = 25
 """Words of one transaction: a long answer does not keep first messages waiting."""
 
 _BEFORE = "select change from hash where modified < ? order by modified desc, change desc limit 1"
-_PAGE = """select id, modified, signal, value, status, change from hash
-  where list = ? and signal is not null and change > ? order by change limit ?"""
-# Of a whole page in one statement each; "cross join" keeps the order: hashes first, by their place.
-_SPAN = "where hash.list = ? and signal is not null and hash.change > ? and hash.change <= ?"
-_CASES = f"""select hash.id, cases, claim.status from hash
-  cross join claim on claim.hash = hash.id {_SPAN} order by cases"""  # noqa: S608  # the span is ours
-_FEEDBACK = f"""select hash.id, name, feedback.value, tags from hash
-  cross join feedback on feedback.hash = hash.id join partner on partner.id = partner
-  {_SPAN} order by name"""  # noqa: S608  # the span is ours
+# A page in one statement, each hash looked up once: a row for every claim and word of it.
+_PAGE = """select page.id, modified, signal, page.value, page.status, page.change,
+  cases, claim.status, name, feedback.value, tags
+  from (select id, modified, signal, value, status, change from hash
+    where list = ? and signal is not null and change > ? order by change limit ?) as page
+  left join claim on claim.hash = page.id
+  left join feedback on feedback.hash = page.id left join partner on partner.id = partner
+  order by page.change"""
 _READ = "insert into reading values (?, ?, ?, ?, ?, ?)"
 _FETCHED = """insert into fetched select :partner, :list, :last
   where not exists (select 1 from hash where list = :list and signal is not null
@@ -52,8 +50,13 @@ _OWN = """select deposit.cases from deposit join claim on claim.cases = deposit.
   where partner = ? and hash = ?"""
 _EDGE = "select change from edge"
 
-_Said = tuple[str, FeedbackValue, tuple[str, ...]]
-_Row = tuple[bytes, int, Signal, bytes, HashStatus, int]
+_Row = tuple[bytes, int, int]
+"""A hash's id, when it was modified, its change."""
+_Joined = tuple[
+    bytes, int, Signal, bytes, HashStatus, int, bytes | None, HashStatus, str | None, FeedbackValue,
+    str,
+]  # fmt: skip
+_Many = TypeVar("_Many", bound=tuple[object, ...])
 
 
 class Feed(Part):
@@ -85,29 +88,32 @@ class Feed(Part):
         """The page's rows, one more when there is more, and its records."""
         (before,) = db.execute(_BEFORE, (start,)).fetchone() or (0,)
         edge = max(before, after)
-        rows: list[_Row] = []
+        found: list[tuple[_Row, Record]] = []
         for name in lists:
-            rows += db.execute(_PAGE, (name, edge, limit + 1)).fetchall()
-        rows = sorted(rows, key=lambda row: row[-1])[: limit + 1]
-        through = rows[:limit][-1][-1] if rows else edge
-        cases: dict[bytes, list[tuple[str, HashStatus]]] = defaultdict(list)
-        words: dict[bytes, list[_Said]] = defaultdict(list)
-        for name in lists:
-            for id, case, held in db.execute(_CASES, (name, edge, through)):
-                cases[id].append((_opaque(case), held))
-            for id, source, value, tags in db.execute(_FEEDBACK, (name, edge, through)):
-                words[id].append((source, value, _opened(self._vault, id, tags)))
-        return rows, tuple(
-            Record(
-                modified,
-                signal,
-                self._vault.open(f"hash.value|{id.hex()}", sealed).decode(),
-                status,
-                tuple(cases.get(id, ())),
-                tuple(words.get(id, ())),
-            )
-            for id, modified, signal, sealed, status, _ in rows[:limit]
-        )
+            found += self._records(db.execute(_PAGE, (name, edge, limit + 1)))
+        if len(lists) > 1:
+            found.sort(key=_by_change)
+        page = found[: limit + 1]
+        return [row for row, _ in page], tuple([record for _, record in page[:limit]])
+
+    def _records(self, rows: Iterable[_Joined]) -> list[tuple[_Row, Record]]:
+        """Of each hash, in their order; a hash comes with all its claims by all its words."""
+        found: list[tuple[_Row, Record]] = []
+        cases: tuple[tuple[str, HashStatus], ...]
+        words: tuple[Word, ...]
+        last = 0
+        for id, modified, signal, sealed, status, change, case, held, source, word, tags in rows:
+            cases = () if case is None else ((_opaque(case), held),)
+            words = () if source is None else ((source, word, _opened(self._vault, id, tags)),)
+            if change == last:
+                row, old = found[-1]
+                cases, words = _joined(old.cases, cases), _joined(old.feedback, words)
+                found[-1] = row, old._replace(cases=cases, feedback=words)
+                continue
+            last, row = change, (id, modified, change)
+            value = self._vault.open(f"hash.value|{id.hex()}", sealed).decode()
+            found.append((row, Record(modified, signal, value, status, cases, words)))
+        return found
 
     async def give_feedback(
         self, partner: Partner, words: Sequence[Word], now: datetime
@@ -167,6 +173,14 @@ def _tell_news(
     at, (edge,) = micros(now), db.execute(_EDGE).fetchone()
     event = vault.digest("news", case, str(at).encode(), str(edge).encode())
     tell(db, vault, follower, event, encode_inbound(News(now, number)), at)
+
+
+def _joined(some: tuple[_Many, ...], more: tuple[_Many, ...]) -> tuple[_Many, ...]:
+    return tuple(sorted({*some, *more}))
+
+
+def _by_change(found: tuple[_Row, Record]) -> int:
+    return found[0][-1]
 
 
 def _opaque(case: bytes) -> str:
