@@ -6,7 +6,7 @@ PO := $(wildcard locales/*/LC_MESSAGES/*.po)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCE := pyproject.toml .ci/constraints.txt
 
-.PHONY: run test ear bench faults fuzz check catalogs clean
+.PHONY: run test ear bench faults fuzz race check catalogs clean
 
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
@@ -30,6 +30,10 @@ faults: $(VENV)/.tested catalogs
 
 fuzz: $(VENV)/.tested catalogs
 	SALA_FUZZ=long $(BIN)/python -m pytest --no-cov tests/fuzz/*.py
+
+# 100,000 records written and paged at once, compared with the truth (some ten minutes).
+race: $(VENV)/.tested catalogs
+	$(BIN)/python -m tests.bench.exchange race
 
 # After a change of bot/understanding/data/utterances: learns data/heads.npz anew (about ten minutes).
 ear: $(VENV)/.tested

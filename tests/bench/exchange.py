@@ -1,4 +1,5 @@
-"""What partners cost, and what a poisoner can do: run alone, `python -m tests.bench.exchange`.
+"""What partners cost, and what a poisoner can do: run alone, `python -m tests.bench.exchange`,
+or one part of it: `… fetch`, `pages`, `race` or `poison`.
 
 A full `tx fetch` of 100,000 hashes, server's CPU beside the client's; a page of 800 out of a
 million beside one out of ten thousand; the delta after one new hash; 100,000 records written and
@@ -203,15 +204,20 @@ def invented(chance: Random) -> Item:
     return Item("image", tuple(Hash("pdq", f"self-{n + 1}", v, 90) for n, v in enumerate(values)))
 
 
-def main() -> None:
+def poisoning(folder: Path) -> None:
+    asyncio.run(poison(folder))
+
+
+PARTS = {"fetch": full_fetch, "pages": pages, "race": racing, "poison": poisoning}
+
+
+def main(*named: str) -> None:
     print(f"load {os.getloadavg()[0]:.1f}")
-    for part in (full_fetch, pages, racing):
+    for name in named or PARTS:
         with tempfile.TemporaryDirectory() as folder:
-            part(Path(folder))
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(poison(Path(folder)))
+            PARTS[name](Path(folder))
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
