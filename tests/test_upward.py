@@ -405,6 +405,30 @@ def test_c13_what_was_said_there_before_a_code_went_up_is_told_to_nobody(
     play(tmp_path, story, above)
 
 
+def test_c13_who_was_not_told_of_the_service_hears_nothing_of_its_answers_nor_do_partners_here(
+    tmp_path: Path, above: StopNcii, chirp: Platform, house: House
+) -> None:
+    answer = (theirs.StopNCIISignalType.ImagePDQ, A, theirs.StopNCIICSPFeedbackValue.Blocked)
+
+    async def story(below: Below) -> None:
+        early = await below.registers(A, told=below.now - timedelta(minutes=30))
+        late = await below.registers(A)
+        await below.passes()
+        await below.hears()
+        house.wait(seconds=1)
+        await asyncio.to_thread(chirp.api.submit_feedback, *answer)
+        below.wait(minutes=10)
+        await below.hears()
+        assert await below.told(early) == {}
+        assert (await below.told(late))["Chirp (StopNCII.org)"] == "blocked"
+        await below.store.add_partner("Plaza", ["adults"], below.now)
+        plaza = next(one for one in await below.store.partners() if one.name == "Plaza")
+        (record,) = (await below.store.feed(plaza, ["adults"], 0, None, 9, below.now)).records
+        assert record.feedback == ()
+
+    play(tmp_path, story, above)
+
+
 def test_a_members_vote_at_ncmec_says_that_it_met_the_picture_never_that_it_blocked_it(
     tmp_path: Path, board: FakeNcmec
 ) -> None:
@@ -564,7 +588,7 @@ def test_an_answer_that_is_not_of_the_protocol_is_refused_whole(
 def test_of_an_answer_only_sala_s_kind_of_code_and_other_peoples_words_count() -> None:
     word = {"source": "Sala", "feedbackValue": "NotBlocked", "tags": ["withdrawn"]}
     records = [
-        BAD | {"CSPFeedbacks": [word, word | {"source": ""}]},
+        BAD | {"CSPFeedbacks": [word, word | {"source": ""}, word | {"source": "a\u202eb"}]},
         BAD | {"signalType": "URL", "CSPFeedbacks": [word | {"source": "Chirp"}]},
         BAD | {"signalType": "VideoMD5", "hashValue": "d" * 32, "hashStatus": "Deleted",
                "CSPFeedbacks": [word | {"source": "Chirp"}, word | {"feedbackValue": "New"}]},

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 
 from bot.cases.status import FeedbackValue
-from bot.exchange.upward import SKEW, AboveWord, BadAnswer, Heard, Request
+from bot.exchange.upward import SKEW, AboveWord, BadAnswer, Heard, Request, named
 from bot.store.upward import Raisable
 
 NAMESPACE: Final = "https://hashsharing.ncmec.org/hashsharing/v2"
@@ -135,7 +135,7 @@ def _words(entry: ET.Element) -> Iterator[AboveWord]:
     for vote in entry.iterfind("feedback/*"):
         said = _MEANT.get(vote.tag)
         for member in vote.iter("member") if said else ():
-            source = (member.text or "").strip()
+            source = named(member.text or "")
             for signal, value in _hashes(entry):
                 if source and said and vote.get("type", "").lower() == _FINGERPRINT[signal]:
                     yield AboveWord(signal, value, source, said)

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, get_args
 from urllib.parse import urlencode
 
 from bot.cases.status import FeedbackValue
-from bot.exchange.stopncii import MAX_PAGE, OWN_NAME, read_signal
-from bot.exchange.upward import SKEW, AboveWord, BadAnswer, Heard, Request
+from bot.exchange.stopncii import MAX_PAGE, read_signal
+from bot.exchange.upward import SKEW, AboveWord, BadAnswer, Heard, Request, named
 from bot.store.upward import Raisable
 
 _GONE: Final = ("Withdrawn", "Deleted")
@@ -85,6 +85,6 @@ def _signal(record: dict[str, Any]) -> Literal["ImagePDQ", "VideoMD5"]:
 
 def _words(record: dict[str, Any]) -> Iterator[AboveWord]:
     for word in record["CSPFeedbacks"]:
-        value, source = _VALUES.get(word["feedbackValue"]), word.get("source", "")
-        if value and source and source.casefold() != OWN_NAME:
+        value, source = _VALUES.get(word["feedbackValue"]), named(word.get("source", ""))
+        if value and source:
             yield AboveWord(_signal(record), record["hashValue"], source, value)

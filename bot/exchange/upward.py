@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 from bot.cases.eligibility import List
 from bot.cases.status import FeedbackValue
+from bot.exchange.partner_name import read_name
 from bot.store.upward import Raisable
 
 ServiceName = Literal["stopncii", "ncmec"]
@@ -60,6 +61,14 @@ class Heard:
     gone: frozenset[str] = field(repr=False)
     next: str | None
     checkpoint: str
+
+
+def named(source: str) -> str | None:
+    """Who answered, as it can be shown to people; None for what is no name, or Sala's own."""
+    try:
+        return read_name(source)
+    except ValueError:
+        return None
 
 
 class Connector(Protocol):

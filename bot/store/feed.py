@@ -30,7 +30,8 @@ _PAGE = """select page.id, modified, signal, page.value, page.status, page.chang
   from (select id, modified, signal, value, status, change from hash
     where list = ? and signal is not null and change > ? order by change limit ?) as page
   left join claim on claim.hash = page.id
-  left join feedback on feedback.hash = page.id left join partner on partner.id = partner
+  left join feedback on feedback.hash = page.id
+  left join partner on partner.id = partner and via is null
   order by page.change"""
 _READ = "insert into reading values (?, ?, ?, ?, ?, ?)"
 _FETCHED = """insert into fetched select :partner, :list, :last
@@ -42,7 +43,7 @@ _LATER = "select 1 from hash where list = ? and signal is not null and change > 
 _SEAL = "update edge set modified = max(modified, ?)"
 _KNOWN = "select 1 from hash where id = ? and signal is not null"
 _OLD_WORD = "select value, tags from feedback where hash = ? and partner = ?"
-_WORD = """insert into feedback values (?, ?, ?, ?, ?) on conflict(hash, partner)
+KEEP: Final = """insert into feedback values (?, ?, ?, ?, ?) on conflict(hash, partner)
   do update set value = excluded.value, tags = excluded.tags, at = excluded.at"""
 _FOLLOWED = """select id, number, follower from claim join cases on cases.id = claim.cases
   where hash = ? and claim.status = 'Active' and follower is not null"""
@@ -219,7 +220,7 @@ def keep_word(
     """A word said again counts as said now (C13), but the hash has not changed."""
     word, tags = said[0], tuple(said[1])
     old = db.execute(_OLD_WORD, (hash, partner.id)).fetchone()
-    db.execute(_WORD, (hash, partner.id, word, _sealed(vault, hash, tags), micros(now)))
+    db.execute(KEEP, (hash, partner.id, word, _sealed(vault, hash, tags), micros(now)))
     if word in {"Withdrawn", "Deleted"}:
         for (case,) in db.execute(_OWN, (partner.id, hash)).fetchall():
             let_one_go(db, case, hash, now)

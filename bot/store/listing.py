@@ -46,7 +46,8 @@ _CLAIMS = """select claim.hash, registered_at, claim.status, claim.change, list,
   from claim join hash on hash.id = claim.hash where cases = ? and signal is not null"""
 _WORDS = """select feedback.hash, name, value, feedback.at from claim
   join feedback on feedback.hash = claim.hash join partner on partner.id = partner
-  where cases = ?"""
+  where cases = ? and (via is null or exists (
+    select 1 from service where service.name = via and told_at >= since))"""
 _FETCHED = "select list, name, through from fetched join partner on partner.id = partner"
 # Of what went up to services: which took this case's code, up to which change. A case that was not
 # told of the service learns nothing from another that holds the same code (C13).

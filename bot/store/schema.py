@@ -235,6 +235,12 @@ _UPWARD: Final = (
       primary key (service, hash)
     ) strict, without rowid""",
     "create index raised_hash on raised(hash)",
+    # Who answers through a service: it reads nothing here and has no keys.
+    "alter table partner add column via text",
+    # A page of the feed is read from the index alone: in a large file the rows lie far apart.
+    "drop index hash_feed",
+    """create index hash_feed on hash(list, change, modified, signal, value, status)
+      where signal is not null""",
     # Since when the claim's person knew where codes go; 0: it goes to no other list.
     "alter table claim add column told_at integer not null default 0",
 )

@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 from bot.cases.eligibility import List
 from bot.cases.status import FeedbackValue
-from bot.store import ConversationId, Partner
+from bot.store import ConversationId
 from bot.store.engine import Connection, Part
-from bot.store.feed import keep_word, telling
+from bot.store.feed import KEEP, telling
 from bot.store.listing import Signal, hash_id
 from bot.store.schema import micros, moment
 from bot.store.turns import effect_place, refresh
@@ -55,10 +55,9 @@ _PLAN = """insert into outbox(id, conversation, due_at, body, said) values (?, ?
 _HEARD = "update raised set heard = 1 where service = ? and hash = ?"
 _UP = "select heard from raised where service = ? and hash = ? and not gone"
 _OLD_WORD = "select value from feedback where hash = ? and partner = ?"
-_BEFORE = "update feedback set at = 0 where hash = ? and partner = ?"
 _CHECKED = "update service set checkpoint = ? where name = ?"
 _SOURCE = """insert into partner(name, lists, fetch_digest, subscription_digest, feedback_digest,
-  created_at) values (?, '', ?, ?, ?, ?) on conflict(name) do nothing"""
+  created_at, via) values (?, '', ?, ?, ?, ?, ?) on conflict(name) do nothing"""
 _NAMED = "select id from partner where name = ?"
 _STATE = """select name, address, since,
   (select count(*) from outbox where conversation = :talk),
@@ -66,8 +65,7 @@ _STATE = """select name, address, since,
   (select count(*) from raised where service = name and not gone),
   (select count(*) from raised where service = name and gone),
   (select count(*) from feedback join raised on raised.hash = feedback.hash
-    join partner on partner.id = partner
-    where service = service.name and lists = '' and partner.name like '% (' || label || ')')
+    join partner on partner.id = partner where service = service.name and via = service.name)
   from service where name = :name"""
 
 
@@ -217,31 +215,28 @@ class Upward(Part):
         row = db.execute(_UP, (name, hash)).fetchone()
         if row is None:
             return
-        keep: Callable[[], None] = partial(
-            self._keep, db, label, hash, words, now, first=not row[0]
-        )
+        at = micros(now) if row[0] else 0
+        keep: Callable[[], None] = partial(self._keep, db, (name, label), hash, words, at)
         telling(db, self._vault, [hash], now, keep)
         db.execute(_HEARD, (name, hash))
 
     def _keep(
-        self, db: Connection, label: str, hash: bytes, words: Sequence[AnsweredAbove],
-        now: datetime, *, first: bool,
+        self, db: Connection, service: tuple[str, str], hash: bytes, words: Sequence[AnsweredAbove],
+        at: int,
     ) -> None:  # fmt: skip
+        """A word that is said again was not said now. Partners here are not shown it."""
         for _, _, source, value in words:
-            partner = self._source(db, f"{source} ({label})", now)
-            old = db.execute(_OLD_WORD, (hash, partner.id)).fetchone()
-            if old and old[0] == value:
-                continue
-            keep_word(db, self._vault, hash, partner, (value, ()), now)
-            if first:
-                db.execute(_BEFORE, (hash, partner.id))
+            partner = self._source(db, service, source)
+            old = db.execute(_OLD_WORD, (hash, partner)).fetchone()
+            if old is None or old[0] != value:
+                db.execute(KEEP, (hash, partner, value, "[]", at))
 
-    def _source(self, db: Connection, name: str, now: datetime) -> Partner:
-        """Who answers through a service: a partner that reads nothing and has no keys."""
-        digests = [self._vault.randoms(16) for _ in range(3)]
-        db.execute(_SOURCE, (name, *digests, micros(now)))
-        (id,) = db.execute(_NAMED, (name,)).fetchone()
-        return Partner(id, name, ())
+    def _source(self, db: Connection, service: tuple[str, str], source: str) -> int:
+        """Who answers through a service is a partner that reads nothing and has no keys."""
+        via, label = service
+        name, digests = f"{source} ({label})", [self._vault.randoms(16) for _ in range(3)]
+        db.execute(_SOURCE, (name, *digests, micros(self._clock()), via))
+        return int(db.execute(_NAMED, (name,)).fetchone()[0])
 
     async def heard_until(self, name: str, checkpoint: str) -> None:
         """Where the next look at the service begins."""
