@@ -568,7 +568,7 @@ BAD = {"signalType": "ImagePDQ", "hashValue": A, "hashStatus": "Active"}
     [
         *((StopNcii("s", "f", "t", "http://a.example"), body) for body in (
             b"", b"[]", b"{}", b"\xff", json.dumps(BASIC).encode(),
-            json.dumps(BASIC | {"hashRecords": [BAD]}).encode(),
+            json.dumps(BASIC | {"hashRecords": [{"signalType": "ImagePDQ"}]}).encode(),
             json.dumps(BASIC | {"hashRecords": [], "nextSetTimestamp": "soon"}).encode(),
         )),
         *((Ncmec("u", "p", "http://a.example"), body) for body in (

@@ -84,7 +84,7 @@ def _signal(record: dict[str, Any]) -> Literal["ImagePDQ", "VideoMD5"]:
 
 
 def _words(record: dict[str, Any]) -> Iterator[AboveWord]:
-    for word in record["CSPFeedbacks"]:
-        value, source = _VALUES.get(word["feedbackValue"]), named(word.get("source", ""))
+    for word in record.get("CSPFeedbacks") or ():
+        value, source = _VALUES.get(word["feedbackValue"]), named(word.get("source") or "")
         if value and source:
             yield AboveWord(_signal(record), record["hashValue"], source, value)
