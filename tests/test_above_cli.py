@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.above import STUCK, above_findings
+from bot.above import STUCK, above_findings, above_lines
 from bot.app import now, open_sala
 from bot.cli import main
 from bot.conversation.model import LANGUAGES, MessageId, Send
@@ -93,6 +93,26 @@ def test_a_service_that_does_not_work_stays_off_and_it_is_said_why(
     silent = sala("exchange", "try", "ncmec", "--wait", "0")
     assert "does not show it so" in silent.stderr
     assert "until it was tried" in above(sala)[1]
+
+
+def test_a_running_sala_passes_codes_on_by_itself(
+    told: dict[str, str], sala: Run, board: FakeNcmec
+) -> None:
+    assert sala("exchange", "try", "ncmec", "--wait", "0").exit_code == 0
+
+    async def run() -> None:
+        async with open_sala(read_settings(told, Path("none"))) as opened:
+            later = now() + timedelta(hours=1)
+            ticket = Ticket(b"t" * 16, ConversationId(b"a" * 16), "minors", later)
+            await opened.store.issue(ticket)
+            await opened.store.register(ticket.digest, [picture(A)], now())
+            site = opened.site()
+            async with site.router.lifespan_context(site), asyncio.timeout(60):
+                while "1 codes there" not in (await above_lines(opened))[1]:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+    assert [one.prints["pdq"] for one in board.entries.values() if not one.gone] == [A]
 
 
 # ---------------------------------------------------------------- what people are told
