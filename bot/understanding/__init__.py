@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from bot.cases.number import find_number, find_pin, without_keys
-from bot.conversation.model import Alarm, AlarmSign, CaseKeys, Intent, Language, Meaning
+from bot.conversation.model import AlarmSign, CaseKeys, Intent, Language, Meaning
 from bot.conversation.needs import FACTS
 from bot.understanding.ages import ADULT, Ages, ages
 from bot.understanding.alarms import signs
@@ -28,12 +28,10 @@ Guess = tuple[Intent, float]
 
 ALTERNATIVES: Final = 3
 SURE: Final = 0.9
-SOFT: Final[dict[Alarm, float]] = {
-    "self_harm": 0.17,
-    "immediate_danger": 0.22,
-    "abuser_present": 0.3,
-}
-"""How much an alarm must sound to be asked about. Measured on voices that were held out."""
+SOFT: Final[dict[Language, float]] = {"th": 0.65, "en": 0.46, "es": 0.57}
+LETTERED: Final = 0.7
+"""How much an alarm must sound beside the likeliest ordinary need to be asked about, and where only
+letters are heard. Measured on voices that were held out, each in turn."""
 FAINT: Final = 0.001
 PLAIN: Final = 0.85
 """What is done beside who does it is hardly a guess by itself, but may be by far the only one."""
@@ -53,7 +51,10 @@ _NOT_THREATENED: Final[frozenset[Intent]] = frozenset(
 )
 """What someone who is threatened does not come with."""
 DOUBT: Final = 0.1
-"""Below this a sign that only the rules hear is asked about, not taken for certain."""
+"""Below this a sign that only the rules hear is asked about, not taken for certain…"""
+ALIKE: Final = 0.3
+ALIKER: Final = 4
+"""…and where the look-alikes of danger sound so much, and so many times as loud as danger."""
 SHORT: Final = 8
 """A message of so many characters says little by itself…"""
 CLEAR: Final = 0.35
@@ -91,7 +92,8 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     said, spoken, wish = ages(message, year), language(cleaned, message, hint), command(message)
     judged = _judged(message, spoken or hint or "en") if _says_more(message, said, wish) else None
     felt = feeling(message)
-    danger = _danger(signs(message), judged, _careful(message, felt, said))
+    soft = SOFT[spoken or hint or "en"]
+    danger = _danger(signs(message), judged, soft, _careful(message, felt, said))
     guessed = _shown(judged.intents, said) if judged else ()
     guessed = _felt(guessed) if felt else guessed
     if rues(message):
@@ -161,7 +163,7 @@ def _unpaid(found: tuple[Guess, ...]) -> tuple[Guess, ...]:
 
 
 def _danger(
-    heard: tuple[AlarmSign, ...], judged: Judgement | None, least: float
+    heard: tuple[AlarmSign, ...], judged: Judgement | None, soft: float, least: float
 ) -> tuple[AlarmSign, ...]:
     """What the rules and the learned ear hear together, hard before soft.
 
@@ -172,12 +174,15 @@ def _danger(
     if judged is None:
         return heard
     loud = dict(judged.alarms)
-    doubted = not judged.deaf and sum(loud.values()) < DOUBT
+    total = sum(loud.values())
+    alike = judged.alike >= max(ALIKE, ALIKER * total)
+    doubted = not judged.deaf and (total < DOUBT or alike)
     signs = [
         AlarmSign(one.kind, "soft") if doubted and one.kind != "self_harm" else one for one in heard
     ]
     known = {sign.kind for sign in heard}
-    heard_too = [one for one in loud if loud[one] >= max(SOFT[one], least)]
+    soft = LETTERED if judged.lettered else soft
+    heard_too = [one for one in loud if judged.beside[one] >= soft and loud[one] >= least]
     signs += [AlarmSign(one, "soft") for one in heard_too if one not in known]
     if judged.deaf and not signs:
         signs.append(AlarmSign("self_harm", "soft"))

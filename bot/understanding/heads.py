@@ -19,6 +19,7 @@ from bot.log import log, where
 from bot.understanding.alarms import HEARD
 from bot.understanding.encoder import Encode, Vector
 from bot.understanding.grams import counted
+from bot.understanding.utterances import ALARMS, NONE
 
 Floats = NDArray[np.float32]
 CHUNK: Final = 300
@@ -32,6 +33,9 @@ MOST: Final = 5
 CLEAR: Final = 0.7
 AMONG: Final = 6
 """A clause must be so sure of a need, and the need be among the whole message's likeliest."""
+EASE: Final = 0.1
+"""Added to the likeliest need, so that a message that says nothing clearly rings no alarm."""
+_NOT_NEEDS: Final = frozenset({*ALARMS, NONE})
 _CLAUSE: Final = re.compile(r"[.,;:!?…\n]+|\b(?:and|but|y|pero|tambien)\b|แล้วก็|และ|แต่")
 
 
@@ -88,11 +92,16 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Intents, likeliest first; how much each alarm sounds (0 to 1). `deaf`: the encoder failed."""
+    """Intents, likeliest first; how much each alarm sounds (0 to 1), and how much beside the
+    likeliest ordinary need; how much the whole sounds like what looks like an alarm and is none.
+    `deaf`: the encoder failed. `lettered`: only letters were heard."""
 
     intents: tuple[tuple[Intent, float], ...]
     alarms: tuple[tuple[Alarm, float], ...]
+    beside: dict[Alarm, float]
+    alike: float
     deaf: bool = False
+    lettered: bool = False
 
 
 def judge(texts: Sequence[str], encode: Encode | None) -> Judgement:
@@ -106,10 +115,15 @@ def judge(texts: Sequence[str], encode: Encode | None) -> Judgement:
     intents = _paired(heads["intent"], heads["intent"].judge(sparse, next(iter(vectors), None)))
     parts = [heads["alarm"].judge(sparse, vector) for vector in vectors or (None,)]
     alarms = _paired(heads["alarm"], np.max(parts, axis=0))
+    ordinary = [place for place, name in enumerate(heads["alarm"].names) if name not in _NOT_NEEDS]
+    beside = np.max([one / (one[ordinary].max() + EASE) for one in parts], axis=0)
     return Judgement(
         cast(tuple[tuple[Intent, float], ...], intents),
         cast(tuple[tuple[Alarm, float], ...], tuple(one for one in alarms if one[0] in HEARD)),
+        {name: round(float(beside[heads["alarm"].names.index(name)]), 3) for name in HEARD},
+        float(np.min(parts, axis=0)[heads["alarm"].names.index(NONE)]),
         deaf,
+        not vectors,
     )
 
 

@@ -5,6 +5,7 @@ would take 46 MB; they are kept as sorted hashes instead, and every hit is compa
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,11 @@ PREFIX: Final = "query: "
 """The model was trained with this before a sentence of this kind."""
 MARK: Final = "\u2581"
 """What stands for a space."""
+SIEVE: Final = 1 << 21
 _NEVER: Final = -1e30
+
+Known = tuple[int, int, float]
+"""Where a piece ends, which it is, and what it is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,10 @@ class Pieces:
     folded: dict[int, str]
     hashes: NDArray[np.int64]
     order: NDArray[np.int64]
+    sieve: NDArray[np.bool_]
+    """Which last bits some hash has: most runs of letters are no piece, and this tells at once."""
     longest: int
+    """Letters of the longest piece."""
     least: float
     """What a letter that no piece holds is worth."""
 
@@ -46,10 +54,8 @@ class Pieces:
     def _likeliest(self, letters: list[bytes]) -> list[int]:
         best = [0.0] + [_NEVER] * len(letters)
         back = [(0, self.unknown)] * (len(letters) + 1)
-        known = self._known(letters)
-        for at in range(len(letters)):
-            for end, piece in (*known[at], (at + 1, self.unknown)):
-                worth = self.least if piece == self.unknown else float(self.scores[piece])
+        for at, known in enumerate(self._known(letters)):
+            for end, piece, worth in (*known, (at + 1, self.unknown, self.least)):
                 if best[at] + worth > best[end]:
                     best[end], back[end] = best[at] + worth, (at, piece)
         found, end = list[int](), len(letters)
@@ -58,29 +64,28 @@ class Pieces:
             found.append(piece)
         return found[::-1]
 
-    def _known(self, letters: list[bytes]) -> list[list[tuple[int, int]]]:
-        """For each letter the known pieces that begin there: where they end, and which."""
-        tried = [
-            (at, end, piece) for at in range(len(letters)) for end, piece in self._runs(letters, at)
+    def _known(self, letters: list[bytes]) -> list[list[Known]]:
+        """For each letter the known pieces that begin there."""
+        whole, edges, count = b"".join(letters), [0, *accumulate(map(len, letters))], len(letters)
+        runs = [
+            (at, end)
+            for at in range(count)
+            for end in range(at + 1, min(at + self.longest, count) + 1)
         ]
-        asked = np.array([hash(piece) for _, _, piece in tried], np.int64)
-        places = np.minimum(np.searchsorted(self.hashes, asked), len(self.hashes) - 1)
-        found: list[list[tuple[int, int]]] = [[] for _ in letters]
-        for row in np.flatnonzero(self.hashes[places] == asked).tolist():
-            at, end, piece = tried[row]
-            number = int(self.order[places[row]])
-            if self.letters[self.bounds[number] : self.bounds[number + 1]] == piece:
-                found[at].append((end, number))
+        tried = [whole[edges[at] : edges[end]] for at, end in runs]
+        asked = np.fromiter(map(hash, tried), np.int64, len(tried))
+        likely = np.flatnonzero(self.sieve[asked & (SIEVE - 1)])
+        places = np.minimum(np.searchsorted(self.hashes, asked[likely]), len(self.hashes) - 1)
+        there = self.hashes[places] == asked[likely]
+        pieces = self.order[places[there]]
+        found: list[list[Known]] = [[] for _ in letters]
+        for run, piece, worth in zip(
+            likely[there].tolist(), pieces.tolist(), self.scores[pieces].tolist(), strict=True
+        ):
+            if self.letters[self.bounds[piece] : self.bounds[piece + 1]] == tried[run]:
+                at, end = runs[run]
+                found[at].append((end, piece, worth))
         return found
-
-    def _runs(self, letters: list[bytes], at: int) -> list[tuple[int, bytes]]:
-        run, runs = b"", list[tuple[int, bytes]]()
-        for end in range(at, len(letters)):
-            run += letters[end]
-            if len(run) > self.longest:
-                break
-            runs.append((end + 1, run))
-        return runs
 
 
 def vocabulary(
@@ -95,6 +100,11 @@ def vocabulary(
     told = [hash(letters[edges[one] : edges[one + 1]]) for one in range(len(scores))]
     hashes = np.array(told, np.int64)
     order = np.argsort(hashes, kind="stable")
-    longest = int(np.diff(bounds.astype(np.int64)).max())
+    sieve = np.zeros(SIEVE, np.bool_)
+    sieve[hashes & (SIEVE - 1)] = True
+    begins = np.frombuffer(letters, np.uint8) & 0xC0 != 0x80  # the first byte of a letter
+    longest = int(np.add.reduceat(begins, bounds[:-1].astype(np.int64), dtype=np.int64).max())
     least = float(scores.min()) - 10
-    return Pieces(*marks, bounds, letters, scores, folded, hashes[order], order, longest, least)
+    return Pieces(
+        *marks, bounds, letters, scores, folded, hashes[order], order, sieve, longest, least
+    )
