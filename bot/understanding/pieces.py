@@ -15,7 +15,7 @@ PREFIX: Final = "query: "
 """The model was trained with this before a sentence of this kind."""
 MARK: Final = "\u2581"
 """What stands for a space."""
-SIEVE: Final = 1 << 21
+SIEVE: Final = 1 << 20
 _NEVER: Final = -1e30
 
 Known = tuple[int, int, float]
