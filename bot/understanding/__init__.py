@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from bot.cases.number import find_number, find_pin, without_keys
-from bot.conversation.model import AlarmSign, CaseKeys, Intent, Language, Meaning
+from bot.conversation.model import Alarm, AlarmSign, CaseKeys, Intent, Language, Meaning
 from bot.conversation.needs import FACTS
 from bot.understanding.ages import ADULT, Ages, ages
 from bot.understanding.alarms import signs
@@ -28,10 +28,16 @@ Guess = tuple[Intent, float]
 
 ALTERNATIVES: Final = 3
 SURE: Final = 0.9
-SOFT: Final[dict[Language, float]] = {"th": 0.65, "en": 0.46, "es": 0.57}
+SOFT: Final[dict[Language, float]] = {"th": 0.6, "en": 0.43, "es": 0.53}
 LETTERED: Final = 0.7
 """How much an alarm must sound beside the likeliest ordinary need to be asked about, and where only
 letters are heard. Measured on voices that were held out, each in turn."""
+FLOOR: Final[dict[Alarm, float]] = {
+    "self_harm": 0.1,
+    "immediate_danger": 0.1,
+    "abuser_present": 0.25,
+}
+"""…and how much by itself: "no, thanks" sounds like nothing much, and a little as if overheard."""
 FAINT: Final = 0.001
 PLAIN: Final = 0.85
 """What is done beside who does it is hardly a guess by itself, but may be by far the only one."""
@@ -182,7 +188,9 @@ def _danger(
     ]
     known = {sign.kind for sign in heard}
     soft = LETTERED if judged.lettered else soft
-    heard_too = [one for one in loud if judged.beside[one] >= soft and loud[one] >= least]
+    heard_too = [
+        one for one in loud if judged.beside[one] >= soft and loud[one] >= max(FLOOR[one], least)
+    ]
     signs += [AlarmSign(one, "soft") for one in heard_too if one not in known]
     if judged.deaf and not signs:
         signs.append(AlarmSign("self_harm", "soft"))
