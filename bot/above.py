@@ -15,8 +15,8 @@ from bot.finding import Finding, good, note, wrong
 from bot.opening import usable_settings, with_sala
 from bot.passing import NotPassed, try_out
 from bot.settings import ServiceSettings, Settings
-from bot.store.sqlite import SqliteStore
 from bot.store.upward import ServiceState
+from bot.store.whole import WholeStore
 
 PAUSE: Final = 5.0
 STUCK: Final = 8
@@ -102,7 +102,7 @@ def _standing(service: ServiceSettings | None, state: ServiceState | None) -> st
     return f"on since {state.since:%Y-%m-%d}; {counts}"
 
 
-async def above_findings(settings: Settings, store: SqliteStore | None) -> list[Finding]:
+async def above_findings(settings: Settings, store: WholeStore | None) -> list[Finding]:
     """Connectors that are half set, not tried, or stuck; nothing of those that are not wanted."""
     found = [_half(one) for one in _all(settings) if one.missing]
     for name, service in _services(settings):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from starlette.applications import Starlette
 
@@ -29,7 +29,8 @@ from bot.miniapp.routes import MiniApp
 from bot.passing import Passing
 from bot.settings import Settings
 from bot.store import ConversationId
-from bot.store.sqlite import SqliteStore
+from bot.store.opening import open_store
+from bot.store.whole import WholeStore
 from bot.taking import Taking
 from bot.text import Texts, load_texts
 from bot.vault import Vault, load_or_make
@@ -38,6 +39,10 @@ from bot.worker import Worker
 
 MOST_PAGES: Final = 700
 """Chat pages open at once; the rest of what the server takes is for short requests (cli.py)."""
+
+
+Role = Literal["whole", "web", "worker"]
+"""What a process does: all, or (on PostgreSQL) the doors alone, or the chat apps' work alone."""
 
 
 def now() -> datetime:
@@ -52,7 +57,7 @@ class Sala:
     settings: Settings
     vault: Vault
     texts: Texts
-    store: SqliteStore
+    store: WholeStore
     clock: Callable[[], datetime] = now
 
     def voice(self) -> Voice:
@@ -127,15 +132,17 @@ class Sala:
         lines = HelpLines(self.texts, language, None, self.clock())
         return list(lines.emergency_numbers().lines)
 
-    def site(self, jail: Jail | None = None) -> Starlette:
+    def site(self, jail: Jail | None = None, role: Role = "whole") -> Starlette:
         """The web doors, with a worker that lives as long as they are served.
 
-        With a jail that was proved, pictures may be taken from the chat apps (C16).
+        With a jail that was proved, pictures may be taken from the chat apps (C16). Beside
+        processes that work (`web`), the worker is for the pages that are open here alone.
         """
         channel = BrowserChannel(most=MOST_PAGES)
-        opened = chat_apps(self.ground(takes=jail is not None))
-        passing = self.passing()
-        worker = self.worker(channel, *(one.channel for one in opened), jail=jail, passing=passing)
+        takes = jail is not None if role == "whole" else self.settings.takes
+        opened = chat_apps(self.ground(takes=takes))
+        apps = [one.channel for one in opened] if role == "whole" else []
+        worker = self.worker(channel, *apps, jail=jail, passing=self.passing())
         door = BrowserDoor(
             channel=channel,
             receive=self.store.receive,
@@ -163,6 +170,22 @@ class Sala:
         site.state.close_streams = channel.close
         return site
 
+    async def work(self, jail: Jail | None, stop: asyncio.Event) -> None:
+        """Turn and send for the chat apps until told to stop, beside processes with the doors."""
+        opened = chat_apps(self.ground(takes=jail is not None))
+        apps = (one.channel for one in opened)
+        worker = self.worker(*apps, jail=jail, passing=self.passing())
+        running = asyncio.create_task(worker.run())
+        running.add_done_callback(_say_end)
+        await stop.wait()
+        await _end([running], opened, worker)
+
+
+HERE: Final[dict[Role, tuple[str, ...] | None]] = {
+    "whole": None, "web": (BrowserChannel.name,), "worker": (),
+}  # fmt: skip
+"""Of which channels a process of each role works for what arrives in it."""
+
 
 def connectors(settings: Settings) -> tuple[Connector, ...]:
     """The lists above Sala's own that settings name with all their keys."""
@@ -177,14 +200,15 @@ def connectors(settings: Settings) -> tuple[Connector, ...]:
 
 
 @asynccontextmanager
-async def open_sala(settings: Settings, clock: Callable[[], datetime] = now) -> AsyncIterator[Sala]:
+async def open_sala(
+    settings: Settings, clock: Callable[[], datetime] = now, role: Role = "whole"
+) -> AsyncIterator[Sala]:
     """Keys, texts and the migrated database; closed at the end."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     vault, made = load_or_make(settings.key_file)
     if made:
         log("keys_made")
-    months = settings.retention_months
-    store = SqliteStore.open(settings.database, vault, clock, retention_months=months)
+    store = open_store(settings, vault, clock, HERE[role])
     try:
         yield Sala(settings, vault, load_texts(), store, clock)
     finally:
@@ -201,15 +225,21 @@ def _working(worker: Worker, opened: Sequence[ChatApp]) -> web.Lifespan:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for one in opened:
-                await one.close()
-            if worker.passing:
-                await worker.passing.close()
+            await _end(tasks, opened, worker)
 
     return lifespan
+
+
+async def _end(
+    tasks: Sequence["asyncio.Task[None]"], opened: Sequence[ChatApp], worker: Worker
+) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for one in opened:
+        await one.close()
+    if worker.passing:
+        await worker.passing.close()
 
 
 def _say_end(task: "asyncio.Task[None]") -> None:

@@ -1,10 +1,13 @@
-"""The command line: run · talk · understand · hash · case · partner · exchange · keys · migrate."""
+"""The command line: run · talk · understand · hash · case · partner · exchange · keys · migrate ·
+export · import."""
 
 import asyncio
 import gc
 import json
+import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
 from typing import Final
@@ -14,7 +17,7 @@ import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
 
 from bot import talk as talking
-from bot.app import Sala, now
+from bot.app import Role, Sala, now
 from bot.conversation.model import LANGUAGES, Language
 from bot.exchanging import commands as exchanging
 from bot.hashing import comparing
@@ -23,6 +26,7 @@ from bot.hashing.image import hash_file
 from bot.hashing.jail import Broken, Jail
 from bot.hashing.walls import no_core
 from bot.log import log, quieten
+from bot.moving import commands as moving
 from bot.opening import usable_settings, with_sala
 from bot.operating import commands as operating
 from bot.settings import Settings
@@ -42,10 +46,39 @@ def main() -> None:
 
 
 @main.command()
-def run() -> None:
-    """Serve the chat, the mini-app and the exchange."""
+@click.option("--web-only", is_flag=True, help="The doors alone (PostgreSQL).")
+@click.option("--worker-only", is_flag=True, help="The work for LINE and Telegram (PostgreSQL).")
+def run(web_only: bool, worker_only: bool) -> None:
+    """Serve the chat, the mini-app and the exchange.
+
+    On PostgreSQL as many processes with --web-only and with --worker-only as wanted do it together.
+    """
     settings = usable_settings()
-    with_sala(settings, _serve, auto_loop_factory())
+    if not (web_only or worker_only):
+        with_sala(settings, _serve, auto_loop_factory())
+        return
+    if refused := _alone(settings, web_only and worker_only):
+        raise click.ClickException(refused)
+    role: Role = "web" if web_only else "worker"
+    use = partial(_serve, role=role) if web_only else _work
+    with_sala(settings, use, auto_loop_factory(), role)
+
+
+def _alone(settings: Settings, both: bool) -> str | None:
+    """Why a process cannot do a part alone."""
+    if both:
+        return "--web-only and --worker-only: a process does one of them, or without either all."
+    if not settings.postgres:
+        return (
+            "--web-only and --worker-only need PostgreSQL, because one process has the SQLite file "
+            "to itself. Set DATABASE_URL=postgresql://…, or run Sala without them."
+        )
+    if settings.telegram and settings.telegram.polling:
+        return (
+            "SALA_TELEGRAM=polling is for one process alone: set SALA_TELEGRAM=webhook, or run "
+            "Sala without --web-only and --worker-only."
+        )
+    return None
 
 
 @main.command()
@@ -165,13 +198,30 @@ def _listening(settings: Settings) -> socket:
         ) from None
 
 
-for _command in (*operating, *exchanging):
+for _command in (*operating, *exchanging, *moving):
     main.add_command(_command)
 
 
-async def _serve(sala: Sala) -> None:
+async def _work(sala: Sala) -> None:
     settings = sala.settings
-    site = sala.site(await _jail(settings))
+    if not (settings.line or settings.telegram):
+        raise click.ClickException(
+            "There is nothing to work for: --worker-only is for LINE and Telegram, and neither is "
+            "set. What is said on the page is worked for where the page is open."
+        )
+    jail, stop = await _jail(settings), asyncio.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    gc.freeze()
+    log("started")
+    click.echo("Sala works.  (stop with Ctrl-C)")
+    await sala.work(jail, stop)
+    log("stopped")
+
+
+async def _serve(sala: Sala, role: Role = "whole") -> None:
+    settings = sala.settings
+    site = sala.site(await _jail(settings) if role == "whole" else None, role)
     config = uvicorn.Config(
         site,
         host=settings.host,

@@ -24,8 +24,9 @@ from bot.hashing.jail import Broken, Jail
 from bot.knowledge import NEVER_DROPPED, STALE, HelpLine, Kind, Record, help_lines, records
 from bot.settings import LOOPBACK, Settings
 from bot.store import StoreError
+from bot.store.opening import look_at_postgres, open_store
 from bot.store.schema import VERSION
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from bot.text import MissingText, Texts, load_texts
 from bot.vault import Vault, VaultError, load_or_make
 
@@ -192,6 +193,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 async def database(settings: Settings, vault: Vault | None, place: Place) -> list[Finding]:
     """The file, its schema, what was set aside, and who reads the lists."""
+    if settings.postgres:
+        return await _postgres(settings, vault)
     file = settings.database
     if not file.exists():
         none = note("Database", "none yet; `sala run` makes it.")
@@ -203,7 +206,7 @@ async def database(settings: Settings, vault: Vault | None, place: Place) -> lis
     if vault is None or found or _numbers(place.sqlite) < _numbers(SQLITE):
         return [*found, *await above_findings(settings, None)]
     try:
-        store = SqliteStore.open(file, vault, retention_months=settings.retention_months)
+        store = open_store(settings, vault)
     except (StoreError, OSError, sqlite3.Error) as error:
         words = str(error) if isinstance(error, StoreError) else type(error).__name__
         mend = "Use the key file that belongs to it (SALA_KEY_FILE), and the user Sala runs as."
@@ -213,6 +216,40 @@ async def database(settings: Settings, vault: Vault | None, place: Place) -> lis
         return [*await _parked(store), *await _partners(store), *above]
     finally:
         await store.close()
+
+
+async def _postgres(settings: Settings, vault: Vault | None) -> list[Finding]:
+    about, mend = (
+        "Database",
+        "Check DATABASE_URL and the server; SALA_KEY_FILE must be its own.",
+    )
+    try:
+        version, durable = look_at_postgres(settings.postgres)
+        if version == 0:
+            return [note(about, "PostgreSQL, no tables yet; `sala run` makes them.")]
+        if fault := _version_fault(version):
+            return [fault]
+        found = [] if durable else [wrong(about, "PostgreSQL has fsync off.", "Set fsync = on.")]
+        if vault is None:
+            return found
+        store = open_store(settings, vault)
+    except StoreError as error:
+        return [wrong(about, str(error), mend)]
+    try:
+        above = await above_findings(settings, store)
+        return [*found, *await _parked(store), *await _partners(store), *above]
+    finally:
+        await store.close()
+
+
+def _version_fault(version: int) -> Finding | None:
+    about = "Database"
+    if version > VERSION:
+        return wrong(about, "was written by a newer Sala.", "Install that version again.")
+    if version < VERSION:
+        mend = "Stop Sala, copy the database, then run: sala migrate"
+        return wrong(about, f"its tables are of version {version}, Sala needs {VERSION}.", mend)
+    return None
 
 
 def _fault_of(file: Path) -> Finding | None:
@@ -229,12 +266,7 @@ def _fault_of(file: Path) -> Finding | None:
         return wrong(about, f"{file} cannot be read ({type(error).__name__}).", mend)
     if whole != "ok":
         return wrong(about, f"{file} is damaged.", mend)
-    if version > VERSION:
-        return wrong(about, "was written by a newer Sala.", "Install that version again.")
-    if version < VERSION:
-        mend = "Stop Sala, copy the file, then run: sala migrate"
-        return wrong(about, f"its tables are of version {version}, Sala needs {VERSION}.", mend)
-    return None
+    return _version_fault(version)
 
 
 def _mode(file: Path) -> Iterator[Finding]:
@@ -242,7 +274,7 @@ def _mode(file: Path) -> Iterator[Finding]:
         yield wrong("Database", f"{file} can be read by others.", f"chmod 600 {file}")
 
 
-async def _parked(store: SqliteStore) -> list[Finding]:
+async def _parked(store: WholeStore) -> list[Finding]:
     parked = await store.parked()
     if not parked:
         return [good("Database", f"version {VERSION}, whole, nothing set aside")]
@@ -251,7 +283,7 @@ async def _parked(store: SqliteStore) -> list[Finding]:
     return [wrong("Database", words, mend)]
 
 
-async def _partners(store: SqliteStore) -> list[Finding]:
+async def _partners(store: WholeStore) -> list[Finding]:
     return [_readers(list, await store.readers(list)) for list in get_args(List)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bot.app import Sala, open_sala
+from bot.app import Role, Sala, open_sala
 from bot.settings import Settings, SettingsError, read_settings
 from bot.store import StoreError
 from bot.vault import VaultError
@@ -25,11 +25,12 @@ def with_sala(
     settings: Settings,
     use: Callable[[Sala], Coroutine[Any, Any, None]],
     loops: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    role: Role = "whole",
 ) -> None:
     """Open Sala, use it, close it; keys or a database that cannot be used end the command."""
 
     async def work() -> None:
-        async with open_sala(settings) as sala:
+        async with open_sala(settings, role=role) as sala:
             await use(sala)
 
     try:

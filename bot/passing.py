@@ -21,8 +21,8 @@ from bot.channels.fetching import NotFetched
 from bot.exchange.upward import LABEL, LIST_OF, Connector, Heard, Request
 from bot.log import log, where
 from bot.store import Bundle
-from bot.store.sqlite import SqliteStore
 from bot.store.upward import Raisable, channel_of
+from bot.store.whole import WholeStore
 
 WITHIN: Final = 60.0
 MOST: Final = 20_000_000
@@ -40,7 +40,7 @@ class NotPassed(Exception):
 class Passing:
     """What goes up to the services that settings name, once each was tried."""
 
-    store: SqliteStore
+    store: WholeStore
     connectors: tuple[Connector, ...]
     clock: Callable[[], datetime]
     calls: Calls = field(default_factory=Calls)

@@ -94,6 +94,8 @@ class Settings:
     stopncii: ServiceSettings | None = None
     ncmec: ServiceSettings | None = None
     shield: ServiceSettings | None = None
+    postgres: str = field(default="", repr=False)
+    """The address of a PostgreSQL database, its password among it; empty for SQLite."""
 
     @property
     def database(self) -> Path:
@@ -132,9 +134,11 @@ def read_settings(
 def _settings(said: Mapping[str, str]) -> Settings:
     data_dir = Path(said.get("SALA_DATA_DIR", "data"))
     port = _number(said, "SALA_PORT", 8080, 0, 65535)
-    database = said.get("DATABASE_URL", "")
-    if database and not database.startswith("sqlite:"):
-        raise SettingsError("DATABASE_URL: only the built-in SQLite is served yet; leave it empty.")
+    postgres = said.get("DATABASE_URL", "")
+    if postgres and not postgres.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(
+            "DATABASE_URL is a postgresql:// address, or empty for the built-in SQLite."
+        )
     return Settings(
         host=said.get("SALA_HOST", "127.0.0.1"),
         port=port,
@@ -151,6 +155,7 @@ def _settings(said: Mapping[str, str]) -> Settings:
         retention_months=_number(said, "SALA_RETENTION_MONTHS", 24, 1, 120),
         line=_line(said),
         telegram=_telegram(said),
+        postgres=postgres,
         transient=_transient(said),
         stopncii=_service(
             said,

@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlite_utils.utils import sqlite3
-
 from bot.cases.hashes import Hash, Item
 from bot.cases.status import Told
 from bot.conversation.codec import decode_inbound
@@ -21,22 +19,23 @@ from bot.store import (
     Ticket,
     Turn,
 )
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from bot.vault import Vault
+from tests import databases
 
 VAULT = Vault.generate()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANN, BOB = ConversationId(b"a" * 16), ConversationId(b"b" * 16)
 A, B, C = (letter * 64 for letter in "abc")
 UNKNOWN = "ZZZ-ZZZ-ZZZ"
-Story = Callable[[SqliteStore], Awaitable[None]]
+Story = Callable[[WholeStore], Awaitable[None]]
 
 
 def play(folder: Path, story: Story) -> None:
     """Run a story in a new store where Ann and Bob have a conversation."""
 
     async def told() -> None:
-        store = SqliteStore.open(folder / "sala.db", VAULT, lambda: NOW)
+        store = databases.open_store(folder / "sala.db", VAULT, lambda: NOW)
         try:
             for who in (ANN, BOB):
                 await store.receive(Arrival("line", who.hex(), who, b"to", b"hello", NOW))
@@ -63,40 +62,40 @@ def ticket(name: str = "t", who: ConversationId = ANN, **more: object) -> Ticket
 
 
 async def registered(
-    store: SqliteStore, *values: str, name: str = "t", who: ConversationId = ANN,
+    store: WholeStore, *values: str, name: str = "t", who: ConversationId = ANN,
     now: datetime = NOW, **more: object,
 ) -> Registered:  # fmt: skip
     await store.issue(one := ticket(name, who, expires_at=now + timedelta(hours=1), **more))
     return await store.register(one.digest, [picture(value) for value in values], now)
 
 
-async def platform(store: SqliteStore, name: str = "Chirp", *lists: str) -> Partner:
+async def platform(store: WholeStore, name: str = "Chirp", *lists: str) -> Partner:
     await store.add_partner(name, lists or ("adults", "minors"), NOW)
     return next(one for one in await store.partners() if one.name == name)
 
 
 async def fed(
-    store: SqliteStore, partner: Partner, start: int = 0, after: int | None = None,
+    store: WholeStore, partner: Partner, start: int = 0, after: int | None = None,
     limit: int = 100, now: datetime = NOW,
 ) -> Page:  # fmt: skip
     return await store.feed(partner, ("adults", "minors"), start, after, limit, now)
 
 
-async def record_of(store: SqliteStore, partner: Partner, value: str) -> Record:
+async def record_of(store: WholeStore, partner: Partner, value: str) -> Record:
     (record,) = [one for one in (await fed(store, partner)).records if one.value == value]
     return record
 
 
-async def inbox(store: SqliteStore, who: ConversationId) -> list[object]:
+async def inbox(store: WholeStore, who: ConversationId) -> list[object]:
     claims = await store.claim(["line"], NOW, 9)
     return [decode_inbound(e.body) for c in claims if c.conversation == who for e in c.waiting]
 
 
-async def news(store: SqliteStore, who: ConversationId) -> int:
+async def news(store: WholeStore, who: ConversationId) -> int:
     return sum(isinstance(event, News) for event in await inbox(store, who))
 
 
-async def told(store: SqliteStore, number: str) -> tuple[Told, ...]:
+async def told(store: WholeStore, number: str) -> tuple[Told, ...]:
     standing = await store.standing(number)
     assert standing is not None
     return standing.told
@@ -104,11 +103,7 @@ async def told(store: SqliteStore, number: str) -> tuple[Told, ...]:
 
 def dump(folder: Path) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table."""
-    db = sqlite3.connect(folder / "sala.db")
-    tables = db.execute("select name from sqlite_master where type = 'table'").fetchall()
-    rows = {name: db.execute(f"select * from {name}").fetchall() for (name,) in tables}
-    db.close()
-    return rows
+    return databases.dump(folder / "sala.db")
 
 
 def wrong(case: Registered) -> str:

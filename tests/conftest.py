@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import databases
 from tests.peers import specs
 
 
@@ -27,3 +28,28 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for line in unexcused(terminal.stats.get("skipped", []) if terminal else []):
         print(f"\nSkipped, where everything must run: {line}")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server, started once."""
+    with databases.server() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def both(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs once on either database."""
+    if request.param == "postgres":
+        databases.Chosen.address = request.getfixturevalue("postgres")
+    yield request.param
+    databases.Chosen.address = databases.Chosen.path = None
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """The address of an empty database."""
+    databases.Chosen.address = postgres
+    databases.forget()
+    yield postgres
+    databases.Chosen.address = None

@@ -59,13 +59,14 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *under: str, **settings: str) -> Iterator[Served]:
-    """Serve until the block ends; the address is open when it begins. `under` a command."""
+def served(folder: Path, *under: str, part: str = "", **settings: str) -> Iterator[Served]:
+    """Serve until the block ends; the address is open when it begins. `under` a command; `part` is
+    what it does of it (`--web-only`)."""
     port = free_port()
     environment = clean_environment(folder, SALA_PORT=str(port), **settings)
     with subprocess.Popen(
-        [*under, *SALA, "run"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, cwd=folder,
+        [*under, *SALA, "run", *part.split()], env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, cwd=folder,
     ) as process:  # fmt: skip
         printed: list[str] = []
         try:

@@ -14,12 +14,13 @@ from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Chose, Inbound, Language, NodeId, Opened, Typed
 from bot.hashing.jail import Jail
 from bot.store import Arrival, ConversationId, Partner, Registered
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from bot.taking import Taking
 from bot.text import load_texts
 from bot.vault import Vault
 from bot.voice import Operator, Voice, ticket_digest
 from bot.worker import Worker
+from tests import databases
 
 VAULT = Vault.generate()
 BANGKOK = ZoneInfo("Asia/Bangkok")
@@ -67,7 +68,7 @@ class Talk:
     def __init__(self, folder: Path, door: Door) -> None:
         self.door = door
         self.now = DAY
-        self.store = SqliteStore.open(folder / "sala.db", VAULT, lambda: self.now)
+        self.store = databases.open_store(folder / "sala.db", VAULT, lambda: self.now)
         self.conversation = ConversationId(VAULT.digest("conversation", b"ann"))
         self.texts = load_texts()
         self.ids = count()
@@ -154,7 +155,7 @@ class Talk:
         return standing.status if standing else "gone"
 
 
-def taking(store: SqliteStore, clock: Callable[[], datetime]) -> Taking:
+def taking(store: WholeStore, clock: Callable[[], datetime]) -> Taking:
     """What takes pictures, with a real jail."""
     return Taking(store, store, VAULT, Jail().hash, clock)
 

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from bot.channels.browser import render, routes
 from bot.store import Arrival
-from bot.store.engine import Unwritten
+from bot.store.jobs import Unwritten
 from tests.test_browser_door import HOME, ONE, Peer
 from tests.test_browser_stream import HELLO
 

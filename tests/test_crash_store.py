@@ -12,9 +12,12 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import psycopg
+
 from bot.store import Arrival, ConversationId, EffectId, Planned, Turn
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from bot.vault import load_or_make
+from tests import databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANN = ConversationId(b"a" * 16)
@@ -31,6 +34,11 @@ def turn(state: list[int], numbers: list[int]) -> Turn:
     return Turn(json.dumps(state).encode(), effects)
 
 
+def opened(folder: Path) -> WholeStore:
+    vault, _ = load_or_make(folder / "sala.keys")
+    return databases.open_store(folder / "sala.db", vault, lambda: NOW)
+
+
 # ---------------------------------------------------------------- the process to be killed
 
 
@@ -38,13 +46,13 @@ def say(word: str, *numbers: int | str) -> None:
     print(word, *numbers, flush=True)
 
 
-async def keep_receiving(store: SqliteStore, start: int) -> None:
+async def keep_receiving(store: WholeStore, start: int) -> None:
     for number in count(start):
         await store.receive(arrival(number))
         say("received", number)
 
 
-async def keep_turning(store: SqliteStore) -> None:
+async def keep_turning(store: WholeStore) -> None:
     while True:
         for claimed in await store.claim(["line"], NOW, 1):
             numbers = [int(one.body) for one in claimed.waiting]
@@ -53,7 +61,7 @@ async def keep_turning(store: SqliteStore) -> None:
             say("committed", *numbers)
 
 
-async def keep_sending(store: SqliteStore) -> None:
+async def keep_sending(store: WholeStore) -> None:
     while True:
         for bundle in await store.due(["line"], NOW, 1):
             ids = [one.id for one in bundle.effects[:3]]
@@ -63,8 +71,7 @@ async def keep_sending(store: SqliteStore) -> None:
 
 
 async def live(folder: Path, start: int) -> None:
-    vault, _ = load_or_make(folder / "sala.keys")
-    store = SqliteStore.open(folder / "sala.db", vault, lambda: NOW)
+    store = opened(folder)
     await asyncio.gather(keep_receiving(store, start), keep_turning(store), keep_sending(store))
 
 
@@ -73,7 +80,8 @@ async def live(folder: Path, start: int) -> None:
 
 def killed_after(lines: int, folder: Path, start: int) -> list[str]:
     """All that the process said until it was killed, after this many lines were read."""
-    command = [sys.executable, __file__, str(folder), str(start)]
+    address = databases.Chosen.address or ""
+    command = [sys.executable, "-m", __name__, str(folder), str(start), address]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as child:
         assert child.stdout is not None
@@ -98,8 +106,7 @@ async def look(folder: Path, told: Told) -> int:
 
     Returns the next event's number.
     """
-    vault, _ = load_or_make(folder / "sala.keys")
-    store = SqliteStore.open(folder / "sala.db", vault, lambda: NOW)
+    store = opened(folder)
     events = await all_turned(store, told)
     assert events == list(range(len(events))), "each once, in the order of arrival"
     assert told["received"] <= set(events)
@@ -113,7 +120,7 @@ async def look(folder: Path, told: Told) -> int:
     return len(events)
 
 
-async def all_turned(store: SqliteStore, told: Told) -> list[int]:
+async def all_turned(store: WholeStore, told: Told) -> list[int]:
     """The state after all turns. One more event, numbered -1, makes sure that there is one."""
     await store.receive(replace(arrival(-1), event_id=f"look {len(told['settled'])}"))
     (claimed,) = await store.claim(["line"], NOW, 1)
@@ -124,7 +131,7 @@ async def all_turned(store: SqliteStore, told: Told) -> list[int]:
     return [*taken, *numbers]
 
 
-async def all_sent(store: SqliteStore) -> list[int]:
+async def all_sent(store: WholeStore) -> list[int]:
     sent: list[int] = []
     while bundles := await store.due(["line"], NOW, 1):
         sent += [int(one.id) for one in bundles[0].effects]
@@ -132,14 +139,28 @@ async def all_sent(store: SqliteStore) -> list[int]:
     return sent
 
 
-def test_killed_at_any_point_what_was_acknowledged_is_there_once(tmp_path: Path) -> None:
+def over() -> None:
+    """Nothing is under way in PostgreSQL for who was killed, and its half minute is over."""
+    others = "select 1 from pg_stat_activity where pid != pg_backend_pid() and datname is not null"
+    if databases.Chosen.address:
+        with psycopg.connect(databases.Chosen.address, autocommit=True) as pg:
+            while pg.execute(others).fetchone():
+                pass
+            pg.execute("update conversation set held_by = null")
+
+
+def test_killed_at_any_point_what_was_acknowledged_is_there_once(both: str, tmp_path: Path) -> None:
     told: Told = {word: set() for word in ("received", "committed", "settling", "settled")}
-    start = 0
-    for lines in KILL_AFTER:
+    start, rounds = 0, KILL_AFTER if both == "sqlite" else KILL_AFTER[2::4]
+    asyncio.run(opened(tmp_path).close())
+    for lines in rounds:
         hear(told, killed_after(lines, tmp_path, start))
+        over()
         start = asyncio.run(look(tmp_path, told))
-    assert len(told["committed"]) > len(KILL_AFTER)
+    assert len(told["committed"]) > len(rounds)
 
 
 if __name__ == "__main__":
-    asyncio.run(live(Path(sys.argv[1]), int(sys.argv[2])))
+    its_folder = Path(sys.argv[1])
+    databases.Chosen.address, databases.Chosen.path = sys.argv[3] or None, its_folder / "sala.db"
+    asyncio.run(live(its_folder, int(sys.argv[2])))

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils.utils import sqlite3
 from starlette.applications import Starlette
 from starlette.types import Message
 
 from bot.exchange.routes import Desk, routes
 from bot.store import engine
 from bot.store.sqlite import SqliteStore
-from tests.cases_kept import NOW, VAULT, A, sqlite3
+from tests.cases_kept import NOW, VAULT, A
 
 
 async def answered(folder: Path, body: Message, *, locked: bool = False) -> tuple[int, Any]:

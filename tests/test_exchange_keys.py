@@ -11,7 +11,8 @@ from bot.store import NotTaken, Partner, PartnerKeys, Submitted, TooManyImages
 from bot.store.denials import SEVERAL
 from bot.store.ledger import MAX_A_DAY
 from bot.store.retention import SEEN_AT_LAST, SEEN_WITHIN
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
+from tests import databases
 from tests.cases_kept import (
     ANN,
     BOB,
@@ -31,8 +32,10 @@ from tests.cases_kept import (
     told,
 )
 
+pytestmark = pytest.mark.usefixtures("both")
 
-async def opens(store: SqliteStore, keys: PartnerKeys) -> bool:
+
+async def opens(store: WholeStore, keys: PartnerKeys) -> bool:
     return await store.partner(keys.fetch_key, keys.subscription_key, "fetch") is not None
 
 
@@ -40,7 +43,7 @@ async def opens(store: SqliteStore, keys: PartnerKeys) -> bool:
 
 
 def test_a_rotation_leaves_no_moment_without_keys(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         first = await store.add_partner("Chirp", ["adults"], NOW)
         second = await store.rotate("Chirp", NOW, timedelta(days=7))
         assert await opens(store, first)
@@ -58,7 +61,7 @@ def test_a_rotation_leaves_no_moment_without_keys(tmp_path: Path) -> None:
 def test_former_keys_end_by_themselves(tmp_path: Path) -> None:
     async def story() -> None:
         now = NOW
-        store = SqliteStore.open(tmp_path / "sala.db", VAULT, lambda: now)
+        store = databases.open_store(tmp_path / "sala.db", VAULT, lambda: now)
         first = await store.add_partner("Chirp", ["adults"], NOW)
         await store.rotate("Chirp", NOW, timedelta(days=7))
         now = after(days=7)
@@ -71,7 +74,7 @@ def test_former_keys_end_by_themselves(tmp_path: Path) -> None:
 
 
 def test_a_revoked_partner_opens_nothing_and_is_named_to_nobody(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         first = await store.add_partner("Chirp", ["adults"], NOW)
         second = await store.rotate("Chirp", NOW)
         await store.revoke("Chirp", NOW)
@@ -86,7 +89,7 @@ def test_a_revoked_partner_opens_nothing_and_is_named_to_nobody(tmp_path: Path) 
 
 
 def test_the_key_to_submit_is_only_for_those_whose_agreement_says_so(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         reads = await store.add_partner("Chirp", ["adults"], NOW)
         adds = await store.add_partner("Hotline", ["adults"], NOW, submits=True)
         assert reads.submit_key is None
@@ -109,7 +112,7 @@ def add(value: str, said: str = "Blocked") -> Submitted:
     return Submitted("ImagePDQ", value, said, ("x",))
 
 
-async def hotline(store: SqliteStore, name: str = "Hotline") -> Partner:
+async def hotline(store: WholeStore, name: str = "Hotline") -> Partner:
     await store.add_partner(name, ["adults"], NOW, submits=True)
     return next(one for one in await store.partners() if one.name == name)
 
@@ -117,7 +120,7 @@ async def hotline(store: SqliteStore, name: str = "Hotline") -> Partner:
 def test_what_a_partner_adds_is_listed_with_its_word_and_added_twice_is_once(
     tmp_path: Path,
 ) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         giver, reader = await hotline(store), await platform(store)
         film = Submitted("VideoMD5", "d" * 32, "PendingReview")
         assert await store.submit(giver, "adults", [add(A), film], NOW) == 2
@@ -134,7 +137,7 @@ def test_what_a_partner_adds_is_listed_with_its_word_and_added_twice_is_once(
 
 @pytest.mark.parametrize("said", ["Withdrawn", "Deleted"])
 def test_a_partner_takes_back_its_own_and_nothing_of_a_person(tmp_path: Path, said: str) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         giver, other = await hotline(store), await hotline(store, "Other")
         await registered(store, B)
         await store.submit(giver, "adults", [add(A), add(B)], NOW)
@@ -159,7 +162,7 @@ def near(value: str, bits: int) -> str:
 
 
 def test_nothing_is_registered_that_looks_like_a_denied_picture(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         assert await store.deny([picture(A)], NOW) == 1
         assert await store.deny([picture(A)], NOW) == 0
         before = dump(tmp_path)["hash"], dump(tmp_path)["cases"]
@@ -177,7 +180,7 @@ def test_nothing_is_registered_that_looks_like_a_denied_picture(tmp_path: Path) 
 def test_what_several_partners_refuse_waits_for_the_operator_and_is_not_denied_by_itself(
     tmp_path: Path,
 ) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         mine = await registered(store, A, B)
         partners = [await platform(store, f"P{n}") for n in range(SEVERAL)]
         for partner in partners:
@@ -204,7 +207,7 @@ def test_what_several_partners_refuse_waits_for_the_operator_and_is_not_denied_b
 
 
 def test_one_person_registers_no_more_than_so_many_a_day(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         values = [f"{n:064x}" for n in range(MAX_A_DAY)]
         for start in range(0, MAX_A_DAY, 30):
             await registered(store, *values[start : start + 30], name=chr(97 + start // 30))
@@ -220,7 +223,7 @@ def test_one_person_registers_no_more_than_so_many_a_day(tmp_path: Path) -> None
 
 
 def test_the_person_is_told_which_platforms_have_fetched_the_withdrawal(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         chirp, plaza = await platform(store), await platform(store, "Plaza")
         await platform(store, "Never")
         mine, other = await registered(store, A), await registered(store, A, name="u", who=BOB)
@@ -243,7 +246,7 @@ def test_the_person_is_told_which_platforms_have_fetched_the_withdrawal(tmp_path
 def test_a_tombstone_waits_for_the_partners_that_were_there_and_not_for_ever(
     tmp_path: Path,
 ) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         chirp, plaza = await platform(store), await platform(store, "Plaza")
         await platform(store, "Minors", "minors")
         case = await registered(store, A)
@@ -260,7 +263,7 @@ def test_a_tombstone_waits_for_the_partners_that_were_there_and_not_for_ever(
         await fed(store, plaza)
         assert not await kept(SEEN_AT_LAST - timedelta(seconds=1))
 
-    async def nobody_comes(store: SqliteStore) -> None:
+    async def nobody_comes(store: WholeStore) -> None:
         await platform(store)
         case = await registered(store, A)
         await store.withdraw(case.number, NOW, erase=True)

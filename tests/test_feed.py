@@ -14,7 +14,7 @@ from bot.store import (
     Record,
 )
 from bot.store.ledger import MAX_IMAGES
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from tests.cases_kept import (
     ANN,
     BOB,
@@ -35,11 +35,13 @@ from tests.cases_kept import (
     told,
 )
 
+pytestmark = pytest.mark.usefixtures("both")
+
 # ---------------------------------------------------------------- one hash, several cases (C13)
 
 
 def test_c13_a_hash_already_listed_looks_like_a_new_one(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         hers = await registered(store, A)
         await fed(store, partner)
@@ -53,7 +55,7 @@ def test_c13_a_hash_already_listed_looks_like_a_new_one(tmp_path: Path) -> None:
 
 
 def test_c13_a_word_said_again_after_a_registration_is_told_to_it(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         await registered(store, A)
         await store.give_feedback(partner, [(A, "Blocked", ())], after(hours=1))
@@ -68,7 +70,7 @@ def test_c13_a_word_said_again_after_a_registration_is_told_to_it(tmp_path: Path
 
 
 def test_c13_a_withdrawal_removes_only_its_own_claim(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         hers, his = await registered(store, A), await registered(store, A, name="u", who=BOB)
         await fed(store, partner)
@@ -84,7 +86,7 @@ def test_c13_a_withdrawal_removes_only_its_own_claim(tmp_path: Path) -> None:
 
 
 def test_c13_the_last_withdrawal_makes_a_tombstone_and_a_new_case_lifts_it(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         cases = [await registered(store, A, name=name) for name in "tu"]
         for case in cases:
@@ -99,7 +101,7 @@ def test_c13_the_last_withdrawal_makes_a_tombstone_and_a_new_case_lifts_it(tmp_p
 
 
 def test_a_withdrawn_case_that_grows_protects_what_was_posted_again(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         case = await registered(store, A, B)
         await store.withdraw(case.number, NOW, erase=False)
@@ -116,7 +118,7 @@ def test_a_withdrawn_case_that_grows_protects_what_was_posted_again(tmp_path: Pa
 
 
 def test_a_partner_is_known_by_two_keys_of_the_right_scope(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         keys = await store.add_partner("Chirp", ["adults"], NOW)
         other = await store.add_partner("Other", ["minors"], NOW)
         found = await store.partner(keys.fetch_key, keys.subscription_key, "fetch")
@@ -135,7 +137,7 @@ def test_a_partner_is_known_by_two_keys_of_the_right_scope(tmp_path: Path) -> No
 
 
 def test_a_partners_keys_are_not_in_the_file_and_its_name_is_taken(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         keys = await store.add_partner("Chirp", ["adults"], NOW)
         with pytest.raises(ValueError, match="name"):
             await store.add_partner("Chirp", ["minors"], NOW)
@@ -147,7 +149,7 @@ def test_a_partners_keys_are_not_in_the_file_and_its_name_is_taken(tmp_path: Pat
 
 
 def test_readers_are_those_whose_agreement_covers_the_list(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await platform(store, "Both")
         await platform(store, "Adults", "adults")
         assert await store.readers("adults") == ("Adults", "Both")
@@ -157,7 +159,7 @@ def test_readers_are_those_whose_agreement_covers_the_list(tmp_path: Path) -> No
 
 
 def test_a_record_is_the_whole_state_under_an_opaque_case_id(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         case = await registered(store, A)
         await store.give_feedback(partner, [(A, "Blocked", ("nude", "other"))], after(seconds=9))
@@ -173,7 +175,7 @@ def test_a_record_is_the_whole_state_under_an_opaque_case_id(tmp_path: Path) -> 
 
 
 def test_only_pdq_and_the_md5_of_a_video_leave_the_house(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         files = (Hash("md5", "file", "d" * 32), Hash("sha256", "file", "e" * 64))
         film = (Hash("md5", "file", "f" * 32), Hash("pdq", "frame-1", B, 80))
@@ -189,7 +191,7 @@ def test_only_pdq_and_the_md5_of_a_video_leave_the_house(tmp_path: Path) -> None
 
 
 def test_a_partner_reads_only_its_own_lists(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store, "Adults", "adults")
         await registered(store, A, list="minors")
         assert (await fed(store, partner)).records == ()
@@ -198,7 +200,7 @@ def test_a_partner_reads_only_its_own_lists(tmp_path: Path) -> None:
 
 
 def test_paging_while_others_write_loses_nothing_and_never_goes_back(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner, values = await platform(store), [f"{n:064x}" for n in range(6)]
         for n, value in enumerate(values[:3]):
             await registered(store, value, name=f"t{n}", now=after(seconds=n))
@@ -224,7 +226,7 @@ def test_paging_while_others_write_loses_nothing_and_never_goes_back(tmp_path: P
 
 
 def test_a_fetch_from_a_checkpoint_serves_that_second_again_and_all_after(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         for n, value in enumerate((A, B, C)):
             await registered(store, value, name=f"t{n}", now=after(seconds=n))
@@ -238,7 +240,7 @@ def test_a_fetch_from_a_checkpoint_serves_that_second_again_and_all_after(tmp_pa
 
 
 def test_every_read_is_on_record(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         await registered(store, A, B)
         await fed(store, partner, limit=1)
@@ -251,7 +253,7 @@ def test_every_read_is_on_record(tmp_path: Path) -> None:
 
 
 def test_a_platform_is_named_once_it_has_read_past_the_registration(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         case = await registered(store, A)
         assert await told(store, case.number) == ()
@@ -268,7 +270,7 @@ def test_a_platform_is_named_once_it_has_read_past_the_registration(tmp_path: Pa
 
 
 def test_a_platform_that_skips_is_not_named_for_what_it_left_out(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         old = await registered(store, A)
         new = await registered(store, B, name="u", now=after(hours=1))
@@ -286,7 +288,7 @@ def test_a_platform_that_skips_is_not_named_for_what_it_left_out(tmp_path: Path)
 
 
 def test_a_partners_word_is_news_once_for_the_case_that_follows(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         case = await registered(store, A, B)
         await store.follow(case.number, ANN, on=True)
@@ -302,7 +304,7 @@ def test_a_partners_word_is_news_once_for_the_case_that_follows(tmp_path: Path) 
 
 
 def test_a_long_answer_is_heard_whole(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner, values = await platform(store), [f"{n:064x}" for n in range(MAX_IMAGES)]
         case = await registered(store, *values)
         words = [(value, "NotBlocked", ()) for value in values]
@@ -314,7 +316,7 @@ def test_a_long_answer_is_heard_whole(tmp_path: Path) -> None:
 
 
 def test_a_word_on_what_the_partner_may_not_read_is_not_kept(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store, "Adults", "adults")
         await registered(store, A, list="minors")
         await store.issue(one := ticket("u"))
@@ -328,7 +330,7 @@ def test_a_word_on_what_the_partner_may_not_read_is_not_kept(tmp_path: Path) -> 
 
 
 def test_nobody_is_told_who_did_not_ask_or_has_withdrawn(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         silent = await registered(store, A)
         stopped = await registered(store, B, name="u")
@@ -348,7 +350,7 @@ def test_nobody_is_told_who_did_not_ask_or_has_withdrawn(tmp_path: Path) -> None
 
 
 def test_only_the_conversation_that_follows_can_stop_following(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         case = await registered(store, A)
         await store.follow(case.number, ANN, on=True)
@@ -360,7 +362,7 @@ def test_only_the_conversation_that_follows_can_stop_following(tmp_path: Path) -
 
 
 def test_a_case_whose_chat_was_never_known_is_registered_all_the_same(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         stranger = ConversationId(b"x" * 16)
         case = await registered(store, A, who=stranger)
         await store.follow(case.number, stranger, on=True)
@@ -371,7 +373,7 @@ def test_a_case_whose_chat_was_never_known_is_registered_all_the_same(tmp_path: 
 
 
 def test_hash_number_and_pin_can_not_be_read_in_the_file(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await registered(store, A)
         await store.issue(ticket("u", number=case.number))
         kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())

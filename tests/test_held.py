@@ -11,8 +11,10 @@ from bot.cases.hashes import Hash, Item
 from bot.cases.likeness import SAME_PDQ, SAME_PHASH, Held, is_held
 from bot.store import ConversationId, Registered
 from bot.store.held import HeldAlready
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from tests.cases_kept import ANN, BOB, NOW, VAULT, A, B, after, dump, fed, platform, play, ticket
+
+pytestmark = pytest.mark.usefixtures("both")
 
 PHASH = "f0" * 8
 
@@ -59,7 +61,7 @@ def test_of_a_picture_without_phash_pdq_alone_says_it() -> None:
 
 
 async def sends(
-    store: SqliteStore, item: Item, number: str | None = None, name: str = "s",
+    store: WholeStore, item: Item, number: str | None = None, name: str = "s",
     who: ConversationId = ANN, now: datetime = NOW,
 ) -> Registered:  # fmt: skip
     one = ticket(name, who, number=number, expires_at=after(days=400))
@@ -68,7 +70,7 @@ async def sends(
     return case
 
 
-async def is_there(store: SqliteStore, item: Item, number: str, name: str = "u") -> None:
+async def is_there(store: WholeStore, item: Item, number: str, name: str = "u") -> None:
     with pytest.raises(HeldAlready):
         await sends(store, item, number, name)
 
@@ -78,7 +80,7 @@ OTHER = sent(B, off(PHASH, 40), "3")
 
 
 def test_a_copy_sent_again_registers_nothing_and_another_picture_joins(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await sends(store, sent())
         before = dump(tmp_path)
         await is_there(store, COPY, case.number)
@@ -90,7 +92,7 @@ def test_a_copy_sent_again_registers_nothing_and_another_picture_joins(tmp_path:
 
 
 def test_what_one_case_holds_says_nothing_to_another(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await sends(store, sent())
         assert (await sends(store, COPY, name="t", who=BOB)).images == 1
         assert (await sends(store, COPY, name="u")).images == 1
@@ -99,7 +101,7 @@ def test_what_one_case_holds_says_nothing_to_another(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_the_mini_app_is_known_again_by_its_pdq(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.issue(one := ticket())
         case = await store.register(one.digest, [sent(phash=None)], NOW)
         await is_there(store, COPY, case.number)
@@ -108,7 +110,7 @@ def test_a_picture_of_the_mini_app_is_known_again_by_its_pdq(tmp_path: Path) -> 
 
 
 def test_the_mini_app_adds_what_it_is_given(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await sends(store, sent())
         await store.issue(one := ticket(number=case.number))
         assert (await store.register(one.digest, [replace(COPY, phash=None)], NOW)).images == 2
@@ -117,7 +119,7 @@ def test_the_mini_app_adds_what_it_is_given(tmp_path: Path) -> None:
 
 
 def test_the_phash_is_sealed_never_in_the_feed_and_goes_with_the_hashes(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await sends(store, sent())
         page = await fed(store, await platform(store))
         assert {one.value for one in page.records} == {A}
@@ -134,7 +136,7 @@ def test_the_phash_is_sealed_never_in_the_feed_and_goes_with_the_hashes(tmp_path
 
 
 def test_what_was_withdrawn_can_be_sent_anew(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await sends(store, sent())
         await store.withdraw(case.number, NOW, erase=False)
         await store.sweep(NOW)
@@ -145,7 +147,7 @@ def test_what_was_withdrawn_can_be_sent_anew(tmp_path: Path) -> None:
 
 
 def test_when_its_time_is_over_the_phash_goes_too_and_the_newer_one_stays(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await sends(store, sent())
         await sends(store, OTHER, case.number, "t", now=after(days=300))
         await store.sweep(after(days=750))

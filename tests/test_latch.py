@@ -7,7 +7,7 @@ import pytest
 
 from bot.cases.status import Told
 from bot.store import Partner, TicketRefused
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from tests.cases_kept import (
     ANN,
     BOB,
@@ -24,13 +24,15 @@ from tests.cases_kept import (
     told,
 )
 
+pytestmark = pytest.mark.usefixtures("both")
 
-async def listed(store: SqliteStore, partner: Partner) -> dict[str, str]:
+
+async def listed(store: WholeStore, partner: Partner) -> dict[str, str]:
     return {one.value: one.status for one in (await fed(store, partner)).records}
 
 
 def test_c16_unused_tickets_and_those_to_come_are_for_the_minors_list(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.issue(ticket("t"))
         await store.issue(ticket("b", BOB))
         await store.lower(ANN)
@@ -43,7 +45,7 @@ def test_c16_unused_tickets_and_those_to_come_are_for_the_minors_list(tmp_path: 
 
 
 def test_c16_a_case_made_before_the_sign_moves_to_the_minors_list(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         adults = await platform(store, "A", "adults")
         minors = await platform(store, "M", "minors")
         case = await registered(store, A, B)
@@ -60,7 +62,7 @@ def test_c16_a_case_made_before_the_sign_moves_to_the_minors_list(tmp_path: Path
 
 
 def test_c16_a_case_posted_to_from_two_conversations_is_lowered_by_either(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         minors = await platform(store, "M", "minors")
         case = await registered(store, A)
         await registered(store, B, name="b", who=BOB, number=case.number)
@@ -72,7 +74,7 @@ def test_c16_a_case_posted_to_from_two_conversations_is_lowered_by_either(tmp_pa
 
 
 def test_c13_a_case_that_moved_is_not_told_what_was_answered_to_others(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         minors = await platform(store, "M", "minors")
         await registered(store, A, name="b", who=BOB, list="minors")
         case = await registered(store, A)
@@ -84,7 +86,7 @@ def test_c13_a_case_that_moved_is_not_told_what_was_answered_to_others(tmp_path:
 
 
 def test_a_withdrawal_planned_before_the_move_still_takes_effect(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         minors = await platform(store, "M", "minors")
         case = await registered(store, A)
         await store.withdraw(case.number, after(hours=48), erase=True)
@@ -97,7 +99,7 @@ def test_a_withdrawal_planned_before_the_move_still_takes_effect(tmp_path: Path)
 
 
 def test_which_chat_made_a_case_can_not_be_read_in_the_file(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await registered(store, A)
         [(origin, _)] = dump(tmp_path)["origin"]
         assert origin not in {ANN, BOB}
@@ -109,7 +111,7 @@ def test_which_chat_made_a_case_can_not_be_read_in_the_file(tmp_path: Path) -> N
 
 
 def test_a_new_ticket_retires_the_older_one_of_its_conversation(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         for one in (ticket("b", BOB), ticket("t"), ticket("u"), ticket("t")):
             await store.issue(one)
         with pytest.raises(TicketRefused, match="used"):
@@ -121,7 +123,7 @@ def test_a_new_ticket_retires_the_older_one_of_its_conversation(tmp_path: Path) 
 
 
 def test_dropped_tickets_open_nothing_and_do_not_come_back(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.issue(ticket("t"))
         await store.issue(ticket("b", BOB))
         await store.drop_tickets(ANN)
@@ -136,7 +138,7 @@ def test_dropped_tickets_open_nothing_and_do_not_come_back(tmp_path: Path) -> No
 def test_a_post_and_the_sign_at_the_same_time_leave_nothing_on_the_adults_list(
     tmp_path: Path,
 ) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         adults = await platform(store, "A", "adults")
         await asyncio.gather(registered(store, A), store.lower(ANN))
         assert "Active" not in (await listed(store, adults)).values()

@@ -19,7 +19,7 @@ from bot.cases.hashes import parse_items
 from bot.conversation.model import LANGUAGES
 from bot.miniapp.routes import STATIC, MiniApp, routes
 from bot.store import ConversationId, Ticket
-from bot.store.engine import Unwritten
+from bot.store.jobs import Unwritten
 from bot.store.sqlite import SqliteStore
 from bot.text import load_texts
 from bot.vault import Vault

@@ -7,7 +7,8 @@ import pytest
 
 from bot.store import Arrival, ConversationId
 from bot.store.retention import months_before
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
+from tests import databases
 from tests.cases_kept import (
     ANN,
     BOB,
@@ -23,6 +24,8 @@ from tests.cases_kept import (
     record_of,
     registered,
 )
+
+pytestmark = pytest.mark.usefixtures("both")
 
 ENDS = NOW.replace(year=2028)
 """24 months later."""
@@ -41,7 +44,7 @@ def test_months_are_those_of_the_calendar(
 
 
 def test_a_case_is_withdrawn_at_its_end_and_erased_a_month_later(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         case = await registered(store, A)
         await store.sweep(ENDS - timedelta(seconds=1))
@@ -65,7 +68,7 @@ def test_a_case_is_withdrawn_at_its_end_and_erased_a_month_later(tmp_path: Path)
 
 
 def test_what_was_added_later_is_kept_for_its_own_time(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         partner = await platform(store)
         case = await registered(store, A)
         later = after(days=90)
@@ -80,7 +83,7 @@ def test_what_was_added_later_is_kept_for_its_own_time(tmp_path: Path) -> None:
 
 
 def test_a_move_to_the_other_list_keeps_nothing_longer(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         minors = await platform(store, "M", "minors")
         await registered(store, A, now=after(days=-30))
         await store.lower(ANN)
@@ -91,7 +94,7 @@ def test_a_move_to_the_other_list_keeps_nothing_longer(tmp_path: Path) -> None:
 
 
 def test_a_case_its_person_withdrew_is_erased_in_the_end(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await registered(store, A)
         await store.withdraw(case.number, NOW, erase=False)
         for days in (0, 1, 32):
@@ -101,7 +104,7 @@ def test_a_case_its_person_withdrew_is_erased_in_the_end(tmp_path: Path) -> None
     play(tmp_path, story)
 
 
-async def begins(store: SqliteStore, channel: str) -> None:
+async def begins(store: WholeStore, channel: str) -> None:
     await store.receive(Arrival(channel, "1", EVE, b"to", b"hello", NOW))
 
 
@@ -113,7 +116,7 @@ def talks(folder: Path) -> set[object]:
 def test_a_visit_nobody_can_come_back_to_is_forgotten_after_a_month(
     tmp_path: Path, channel: str
 ) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await begins(store, channel)
         await store.sweep(after(days=29))
         assert EVE in talks(tmp_path)
@@ -125,7 +128,7 @@ def test_a_visit_nobody_can_come_back_to_is_forgotten_after_a_month(
 
 
 def test_a_talk_that_was_idle_is_forgotten_whole_and_its_case_is_not(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await registered(store, A, now=after(days=30))
         await store.follow(case.number, ANN, on=True)
         await store.sweep(ENDS)
@@ -139,7 +142,7 @@ def test_a_talk_that_was_idle_is_forgotten_whole_and_its_case_is_not(tmp_path: P
 
 
 def test_the_record_of_reads_is_kept_as_long_as_the_cases(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await fed(store, await platform(store))
         await store.sweep(ENDS - timedelta(seconds=1))
         assert len(dump(tmp_path)["reading"]) == 1
@@ -150,9 +153,9 @@ def test_the_record_of_reads_is_kept_as_long_as_the_cases(tmp_path: Path) -> Non
 
 
 def test_the_operator_says_how_long(tmp_path: Path) -> None:
-    async def story(_: SqliteStore) -> None:
+    async def story(_: WholeStore) -> None:
         path = tmp_path / "sala.db"
-        store = SqliteStore.open(path, VAULT, lambda: NOW, retention_months=1)
+        store = databases.open_store(path, VAULT, lambda: NOW, retention_months=1)
         case = await registered(store, A)
         await store.sweep(after(days=31))
         standing = await store.standing(case.number)

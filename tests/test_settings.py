@@ -156,7 +156,7 @@ def test_all_missing_records_are_named_at_once() -> None:
         *[("SALA_RETENTION_MONTHS", value) for value in ("0", "121", "two")],
         *[("SALA_TIMEZONE", value) for value in ("Mars/Base", "../etc/passwd", "/etc", "Asia")],
         ("SALA_PUBLIC_URL", "https://[::1"),
-        ("DATABASE_URL", "postgresql://sala@db/sala"),
+        ("DATABASE_URL", "mysql://sala@db/sala"),
         ("SALA_TELEGRAM", "carrier pigeon"),
         ("SALA_TELEGRAM_PROOF", "trust"),
         ("SALA_LINE_SECRET", "alone"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.store import ConversationId, EffectId, Turn
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from tests.turns_kept import (
     ANN,
     BOB,
@@ -23,11 +23,13 @@ from tests.turns_kept import (
     the_claim,
 )
 
+pytestmark = pytest.mark.usefixtures("both")
+
 # ---------------------------------------------------------------- events
 
 
 def test_an_event_is_kept_once_however_often_it_comes(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         assert await store.receive(event("1"))
         assert not await store.receive(event("1"))
         assert await store.commit(await the_claim(store), Turn(b"s"))
@@ -38,7 +40,7 @@ def test_an_event_is_kept_once_however_often_it_comes(tmp_path: Path) -> None:
 
 
 def test_the_same_event_id_of_another_channel_is_another_event(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         assert await store.receive(event("1"))
         assert await store.receive(event("1", BOB, door="telegram"))
 
@@ -71,7 +73,7 @@ def test_an_event_that_still_waits_is_never_kept_twice(tmp_path: Path) -> None:
 
 
 def test_an_event_from_a_wrong_future_makes_nothing_forgotten(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1")
         await store.receive(event("2", at=NOW + timedelta(days=3650)))
         assert not await store.receive(event("1"))
@@ -80,7 +82,7 @@ def test_an_event_from_a_wrong_future_makes_nothing_forgotten(tmp_path: Path) ->
 
 
 def test_events_are_claimed_in_the_order_of_their_arrival(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         for number in range(5):
             await store.receive(event(str(number), at=NOW - timedelta(seconds=number)))
         claimed = await the_claim(store)
@@ -91,7 +93,7 @@ def test_events_are_claimed_in_the_order_of_their_arrival(tmp_path: Path) -> Non
 
 
 def test_who_waits_longest_is_claimed_first_over_all_channels(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         for number in range(6):
             who = ConversationId(bytes([255 - number]) * 16)
             await store.receive(event(str(number), who, door=DOORS[number % 2]))
@@ -104,7 +106,7 @@ def test_who_waits_longest_is_claimed_first_over_all_channels(tmp_path: Path) ->
 
 
 def test_an_event_that_comes_during_a_turn_waits_for_the_next(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.receive(event("1"))
         claimed = await the_claim(store)
         await store.receive(event("2"))
@@ -117,7 +119,7 @@ def test_an_event_that_comes_during_a_turn_waits_for_the_next(tmp_path: Path) ->
 
 
 def test_a_crowd_of_events_comes_in_claims_of_a_hundred(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await asyncio.gather(*(store.receive(event(str(n))) for n in range(130)))
         claimed = await the_claim(store)
         assert len(claimed.waiting) == 100
@@ -128,7 +130,7 @@ def test_a_crowd_of_events_comes_in_claims_of_a_hundred(tmp_path: Path) -> None:
 
 
 def test_a_parked_event_lets_the_rest_go_on(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.receive(event("bad"))
         await store.receive(event("good"))
         await store.park(await the_claim(store))
@@ -142,7 +144,7 @@ def test_a_parked_event_lets_the_rest_go_on(tmp_path: Path) -> None:
 
 
 def test_the_event_that_is_named_is_set_aside_and_no_other(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         for id in ("1", "bad", "2"):
             await store.receive(event(id))
         claimed = await the_claim(store)
@@ -154,7 +156,7 @@ def test_the_event_that_is_named_is_set_aside_and_no_other(tmp_path: Path) -> No
 
 
 def test_a_parked_claim_without_events_drops_the_timer_that_rang(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.receive(event("1"))
         turn = Turn(b"s", timers=(("aftercare", NOW), ("later", NOW + timedelta(days=1))))
         await store.commit(await the_claim(store), turn)
@@ -169,7 +171,7 @@ def test_a_parked_claim_without_events_drops_the_timer_that_rang(tmp_path: Path)
 
 
 def test_of_two_turns_on_one_claim_one_is_written(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.receive(event("1"))
         claimed = await the_claim(store)
         turns = [Turn(name, (effect(name.decode()),)) for name in (b"x", b"y")]
@@ -181,7 +183,7 @@ def test_of_two_turns_on_one_claim_one_is_written(tmp_path: Path) -> None:
 
 
 def test_a_timer_rings_when_it_is_due_and_only_once(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         later = NOW + timedelta(hours=1)
         await store.receive(event("1"))
         await store.commit(await the_claim(store), Turn(b"s", timers=(("aftercare", later),)))
@@ -195,7 +197,7 @@ def test_a_timer_rings_when_it_is_due_and_only_once(tmp_path: Path) -> None:
 
 
 def test_cancelling_drops_earlier_timers_and_keeps_this_turns(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         for id, name, cancel in (("1", "old", False), ("2", "new", True)):
             await store.receive(event(id))
             turn = Turn(b"s", timers=((name, NOW + timedelta(hours=1)),), cancel_timers=cancel)
@@ -206,7 +208,7 @@ def test_cancelling_drops_earlier_timers_and_keeps_this_turns(tmp_path: Path) ->
 
 
 def test_a_future_timer_never_blocks_a_present_message(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await store.receive(event("1"))
         turn = Turn(b"s", timers=(("aftercare", NOW + timedelta(days=9)),))
         await store.commit(await the_claim(store), turn)
@@ -220,7 +222,7 @@ def test_a_future_timer_never_blocks_a_present_message(tmp_path: Path) -> None:
 
 
 def test_effects_are_handed_out_in_order_with_the_newest_address(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("a"), effect("b"))
         await answered(store, "2", effect("c"))
         (bundle,) = await store.due(DOORS, NOW, 10)
@@ -233,7 +235,7 @@ def test_effects_are_handed_out_in_order_with_the_newest_address(tmp_path: Path)
 
 
 def test_a_held_effect_holds_back_the_later_ones_until_a_new_event(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("a"), effect("held", None), effect("c"))
         assert await due_ids(store) == ["a"]
         await store.settle(ANN, [EffectId("a")])
@@ -247,7 +249,7 @@ def test_a_held_effect_holds_back_the_later_ones_until_a_new_event(tmp_path: Pat
 
 
 def test_what_is_released_goes_with_the_answer_to_what_released_it(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("held", None))
         await store.receive(event("2"))
         assert await due_ids(store) == [], "its turn may hush it"
@@ -258,7 +260,7 @@ def test_what_is_released_goes_with_the_answer_to_what_released_it(tmp_path: Pat
 
 
 def test_an_event_that_always_fails_keeps_nothing_back(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("held", None))
         await store.receive(event("2"))
         await store.park(await the_claim(store))
@@ -268,7 +270,7 @@ def test_an_event_that_always_fails_keeps_nothing_back(tmp_path: Path) -> None:
 
 
 def test_a_held_conversation_does_not_hold_back_another(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("held", None))
         await store.receive(event("2", BOB))
         await store.commit(await the_claim(store), Turn(b"s", (effect("b"),)))
@@ -278,7 +280,7 @@ def test_a_held_conversation_does_not_hold_back_another(tmp_path: Path) -> None:
 
 
 def test_a_failed_effect_comes_again_at_its_time_with_its_count(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("a"), effect("b"))
         later = NOW + timedelta(minutes=1)
         await store.retry(ANN, [EffectId("a")], later)
@@ -290,7 +292,7 @@ def test_a_failed_effect_comes_again_at_its_time_with_its_count(tmp_path: Path) 
 
 
 def test_an_effect_held_after_failing_is_released_by_a_new_event(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("a"))
         await store.retry(ANN, [EffectId("a")], None)
         assert await due_ids(store, NOW + timedelta(days=9)) == []
@@ -301,7 +303,7 @@ def test_an_effect_held_after_failing_is_released_by_a_new_event(tmp_path: Path)
 
 
 def test_hush_drops_what_earlier_turns_planned_and_keeps_this_turns(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("a"), effect("b", None))
         await answered(store, "2", effect("bland"), hush=True)
         assert await due_ids(store) == ["bland"]
@@ -310,7 +312,7 @@ def test_hush_drops_what_earlier_turns_planned_and_keeps_this_turns(tmp_path: Pa
 
 
 def test_a_forgotten_address_leaves_nothing_to_send_and_plans_nothing(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         turn = Turn(b"s", (effect("a"),), (("aftercare", NOW),))
         await store.receive(event("1"))
         await store.commit(await the_claim(store), turn)
@@ -324,7 +326,7 @@ def test_a_forgotten_address_leaves_nothing_to_send_and_plans_nothing(tmp_path: 
 
 
 def test_at_most_as_many_conversations_as_asked_are_handed_out(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         for number in range(4):
             who = ConversationId(bytes([number]) * 16)
             await store.receive(event(str(number), who, door=DOORS[number % 2]))
@@ -338,7 +340,7 @@ def test_at_most_as_many_conversations_as_asked_are_handed_out(tmp_path: Path) -
 
 
 def test_what_is_done_is_neither_held_back_nor_dropped_by_messages(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         done = replace(effect("withdraw"), said=False)
         await answered(store, "1", effect("held", due_at=None), done)
         assert await due_ids(store) == ["withdraw"]
@@ -353,7 +355,7 @@ def test_what_is_done_is_neither_held_back_nor_dropped_by_messages(tmp_path: Pat
 
 
 def test_messages_tried_together_come_back_with_their_way(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         await answered(store, "1", effect("a"), effect("b"))
         await store.attempt(ANN, [EffectId("a"), EffectId("b")], b"by token")
         await answered(store, "2", effect("c"))
@@ -371,7 +373,7 @@ def test_messages_tried_together_come_back_with_their_way(tmp_path: Path) -> Non
 def test_what_came_while_a_message_was_tried_releases_it(
     tmp_path: Path, came: int, free: bool
 ) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         began = NOW - timedelta(seconds=came)
         await answered(store, "1", effect("a"))
         await store.retry(ANN, [EffectId("a")], None, began)

@@ -11,11 +11,16 @@ import pytest
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3
 
+from bot.cases.hashes import Hash, Item
 from bot.store import Arrival, EffectId, NewerSchema, Planned, Turn
-from bot.store.engine import GROUP, Engine, Unreadable, Unwritten
+from bot.store.engine import GROUP, Engine
+from bot.store.jobs import Unreadable, Unwritten
 from bot.store.schema import MIGRATIONS, micros, moment
 from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from bot.vault import Vault
+from tests import cases_kept
+from tests.cases_kept import A, C, ticket
 from tests.turns_kept import (
     ANN,
     NOW,
@@ -131,6 +136,32 @@ def test_the_database_is_durable_forgetful_and_strict(tmp_path: Path) -> None:
     loose = "select name from pragma_table_list where strict = 0 and name not like '%sqlite_%'"
     assert db.execute(loose).fetchall() == []
     db.close()
+
+
+def test_what_is_erased_is_gone_from_the_bytes_of_the_files(tmp_path: Path) -> None:
+    async def story(store: WholeStore) -> None:
+        item = Item("image", (Hash("pdq", "512", A, 90), Hash("sha256", "file", C)))
+        await store.issue(one := ticket())
+        case = await store.register(one.digest, [item], NOW)
+        sealed = sealed_of_case(tmp_path)
+        assert all(value in bytes_of(tmp_path) for value in sealed)
+        await store.withdraw(case.number, NOW, erase=True)
+        assert await store.sweep(NOW) == 1
+        assert not any(value in bytes_of(tmp_path) for value in sealed)
+
+    cases_kept.play(tmp_path, story)
+
+
+def sealed_of_case(folder: Path) -> list[bytes]:
+    db = sqlite3.connect(folder / "sala.db")
+    row = db.execute("select id, number, pin, number_digest from cases").fetchone()
+    unshared = db.execute("select value from hash where signal is null").fetchone()
+    db.close()
+    return [*row, *unshared]
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
 
 
 def test_a_time_is_kept_to_the_microsecond_and_needs_its_zone() -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.store import EffectId, Turn
-from bot.store.sqlite import SqliteStore
+from bot.store.whole import WholeStore
 from tests.turns_kept import (
     ANN,
     DOORS,
@@ -70,9 +71,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(ACTS, max_size=14))
-def test_any_history_leaves_what_the_model_says(acts: list[tuple[str, object]]) -> None:
+def tell(acts: list[tuple[str, object]]) -> None:
     async def story(folder: str) -> None:
         async with opened(Path(folder) / "sala.db") as store:
             await lived(store, acts)
@@ -81,7 +80,21 @@ def test_any_history_leaves_what_the_model_says(acts: list[tuple[str, object]]) 
         asyncio.run(story(folder))
 
 
-async def lived(store: SqliteStore, acts: list[tuple[str, object]]) -> None:
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ACTS, max_size=14))
+def test_any_history_leaves_what_the_model_says(acts: list[tuple[str, object]]) -> None:
+    tell(acts)
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("both", ["postgres"], indirect=True)
+@settings(max_examples=12, deadline=None)
+@given(st.lists(ACTS, max_size=14))
+def test_any_history_on_postgresql_leaves_it_too(acts: list[tuple[str, object]]) -> None:
+    tell(acts)
+
+
+async def lived(store: WholeStore, acts: list[tuple[str, object]]) -> None:
     model, now, last = Model(), 0, None
     for act, value in acts:
         claims = await store.claim(DOORS, seconds(now), 10)
@@ -114,7 +127,7 @@ async def lived(store: SqliteStore, acts: list[tuple[str, object]]) -> None:
         await same(store, model, now)
 
 
-async def same(store: SqliteStore, model: Model, now: int) -> None:
+async def same(store: WholeStore, model: Model, now: int) -> None:
     claims = await store.claim(DOORS, seconds(now), 10)
     waiting = [int(one.body) for claimed in claims for one in claimed.waiting]
     assert waiting == model.waiting

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from bot.cases.hashes import Item
-from bot.store.engine import Connection, Part
+from bot.store.jobs import Connection, Part
 from bot.store.schema import micros, moment
 from bot.vault import Vault
 
@@ -26,7 +26,6 @@ State = Literal["asked", "denied", "allowed"]
 _ADD = """insert into denial(digest, kind, value, state, source, at) values (?, ?, ?, ?, ?, ?)
   on conflict(digest) do update set state = 'denied' where excluded.state = 'denied'"""
 _DENIED = "select digest, kind, value from denial where state = 'denied' order by number"
-_EDGE = "select count(*), ifnull(max(number), 0) from denial where state = 'denied'"
 _REFUSED = """select count(*) from feedback where hash = :id and value = 'NotBlocked'
   and not exists (select 1 from feedback where hash = :id
     and value in ('Blocked', 'PendingReview'))"""
@@ -48,7 +47,7 @@ class Denial:
 
 
 class Denials(Part):
-    """What is registered for nobody, over one SQLite file."""
+    """What is registered for nobody, over one database."""
 
     async def deny(self, items: Sequence[Item], now: datetime) -> int:
         """Register nothing more that looks like these pictures; how many codes were new."""

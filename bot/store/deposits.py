@@ -13,9 +13,9 @@ from bot.cases.eligibility import List
 from bot.cases.hashes import Hash, Item, Kind, Media
 from bot.cases.number import make_number
 from bot.store.denials import is_denied
-from bot.store.engine import Connection, Part
 from bot.store.exchanged import Partner, Submitted
 from bot.store.feed import keep_word
+from bot.store.jobs import Connection, Part
 from bot.store.ledger import named
 from bot.store.listing import Signal, claim_item, hash_id, let_one_go
 from bot.store.schema import micros
@@ -32,7 +32,7 @@ _ALIVE = "update cases set status = 'Active', withdraw_at = null, erase = 0 wher
 
 
 class Deposits(Part):
-    """Partners' own hashes, in `Registry` over one SQLite file."""
+    """Partners' own hashes, in `Registry` over one database."""
 
     async def submit(
         self, partner: Partner, list: List, hashes: Sequence[Submitted], now: datetime

@@ -4,8 +4,6 @@ A group is what queued up while the last one was being written to disk, so that 
 never kept waiting for company, and company shares one fsync. In a crowd commits keep a little
 distance, because each costs as much as several writes.
 Other processes may write the same file, so nothing read is kept for later.
-
-StoreError > Unwritten (try again), Unreadable (other keys), NewerSchema
 """
 
 import asyncio
@@ -15,16 +13,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from bot.store import StoreError
+from bot.store.jobs import Connection as Database
+from bot.store.jobs import Unwritten, prove
 from bot.store.schema import bring_up_to_date
-from bot.vault import Unopened, Vault
+from bot.vault import Vault
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,24 +43,17 @@ sqlite3.register_adapter(bytes, bytes)  # or each bound value costs a long searc
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
-Clock = Callable[[], datetime]
-
-
-class Unwritten(StoreError):
-    """The disk, or another process, prevented the write: nothing of it was kept."""
-
-
-class Unreadable(StoreError):
-    """The file was sealed with other keys."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    job: Callable[[Connection], Any]
+class Order:
+    """A job, and who is told what came of it."""
+
+    job: Callable[[Database], Any]
     told: "asyncio.Future[Any]"
 
 
-_Outcome = tuple[_Order, Any, Exception | None]
+Outcome = tuple[Order, Any, Exception | None]
 
 
 class Engine:
@@ -72,21 +63,21 @@ class Engine:
         self._path = path
         self._writing = _open_to_write(path, vault)
         self._reading = _open_to_read(path)
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._readers = ThreadPoolExecutor(1, "sala-read")
         self._writer = Thread(target=self._write_on, name="sala-write", daemon=True)
         self._writer.start()
         self._closed = False
 
-    async def write(self, job: Callable[[Connection], T]) -> T:
+    async def write(self, job: Callable[[Database], T], about: bytes | None = None) -> T:
         """What the job returns or raises, once it is durable; a job that raises leaves no trace."""
         if self._closed:
             raise Unwritten("The store is closed.")
         told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._orders.put(_Order(job, told))
+        self._orders.put(Order(job, told))
         return await told
 
-    async def read(self, job: Callable[[Connection], T]) -> T:
+    async def read(self, job: Callable[[Database], T]) -> T:
         """What the job makes of one consistent state of the file."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
@@ -107,7 +98,7 @@ class Engine:
         self._reading.close()
         self._writing.close()
 
-    def _read(self, job: Callable[[Connection], T]) -> T:
+    def _read(self, job: Callable[[Database], T]) -> T:
         self._reading.execute("begin")
         try:
             return job(self._reading)
@@ -123,7 +114,7 @@ class Engine:
                 self._write_group(group)
                 not_before = began + APART if len(group) > 1 else 0.0
 
-    def _write_group(self, taken: list[_Order], *, alone: bool = False) -> None:
+    def _write_group(self, taken: list[Order], *, alone: bool = False) -> None:
         """One commit for these and all that is queued; when it fails, one for each by itself."""
         try:
             self._run("begin immediate")
@@ -135,14 +126,14 @@ class Engine:
         except Exception as error:
             self._undo()
             if len(taken) == 1:
-                _tell([(taken[0], None, error)])
+                tell_all([(taken[0], None, error)])
                 return
             for order in taken:
                 self._write_group([order], alone=True)
         else:
-            _tell(outcomes)
+            tell_all(outcomes)
 
-    def _company(self) -> Iterator[_Order]:
+    def _company(self) -> Iterator[Order]:
         """What else is queued now; nothing is waited for."""
         until = monotonic() + GROUP_SECONDS
         for _ in range(GROUP - 1):
@@ -167,22 +158,7 @@ class Engine:
                 self._writing.execute("rollback")
 
 
-class Part:
-    """One room of the store; all rooms share one engine, one vault and one clock."""
-
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock, months: int = 24) -> None:
-        self._engine = engine
-        self._vault = vault
-        self._clock = clock
-        self._months = months
-
-    @property
-    def vault(self) -> Vault:
-        """The keys that belong to the file."""
-        return self._vault
-
-
-def _outcome(db: Connection, order: _Order) -> _Outcome:
+def _outcome(db: Connection, order: Order) -> Outcome:
     """What the job comes to, told after the commit. Its error undoes the group it is in."""
     lost: Exception | None = None
     try:
@@ -197,9 +173,9 @@ def _outcome(db: Connection, order: _Order) -> _Outcome:
     return order, None if isinstance(result, sqlite3.Cursor) else result, None
 
 
-def _tell(outcomes: list[_Outcome]) -> None:
+def tell_all(outcomes: list[Outcome]) -> None:
     """Whoever asked hears of it; each loop is woken once."""
-    loops = defaultdict[asyncio.AbstractEventLoop, list[_Outcome]](list)
+    loops = defaultdict[asyncio.AbstractEventLoop, list[Outcome]](list)
     for outcome in outcomes:
         loops[outcome[0].told.get_loop()].append(outcome)
     for loop, told in loops.items():
@@ -207,7 +183,7 @@ def _tell(outcomes: list[_Outcome]) -> None:
             loop.call_soon_threadsafe(_settle, told)
 
 
-def _settle(outcomes: list[_Outcome]) -> None:
+def _settle(outcomes: list[Outcome]) -> None:
     for order, result, error in outcomes:
         if order.told.done():
             continue
@@ -226,7 +202,7 @@ def _open_to_write(path: Path, vault: Vault) -> Connection:
             db.execute(f"pragma {pragma}").fetchall()
         db.execute("begin immediate")
         bring_up_to_date(db)
-        _prove(db, vault)
+        prove(db, vault)
         db.execute("commit")
     except BaseException:
         db.close()
@@ -246,22 +222,6 @@ def _connect(path: Path, mode: str) -> Connection:
     for pragma in (f"busy_timeout = {BUSY_MS}", "foreign_keys = on", "trusted_schema = off"):
         db.execute(f"pragma {pragma}").fetchall()
     return db
-
-
-def _prove(db: Connection, vault: Vault) -> None:
-    """Unreadable unless this vault's seals and pepper are those the file began with."""
-    expected = vault.digest("proof")
-    row = db.execute("select sealed from proof").fetchone()
-    if row is None:
-        sealed = vault.seal("proof.sealed|1", expected)
-        db.execute("insert into proof values (1, ?)", (sealed,))
-        return
-    try:
-        ours = vault.same(vault.open("proof.sealed|1", row[0]), expected)
-    except Unopened:
-        ours = False
-    if not ours:
-        raise Unreadable("The keys do not belong to this database.")
 
 
 def _scrub(path: Path) -> None:

@@ -13,7 +13,7 @@ from bot.conversation.codec import encode_inbound
 from bot.conversation.model import News
 from bot.store import Page, Partner, Record
 from bot.store.denials import ask_if_refused
-from bot.store.engine import Connection, Part
+from bot.store.jobs import Connection, Part
 from bot.store.listing import SIGNALS, Signal, hash_id, let_one_go, mark, standing
 from bot.store.schema import micros
 from bot.store.turns import tell
@@ -36,9 +36,9 @@ _PAGE = """select page.id, modified, signal, page.value, page.status, page.chang
 _READ = "insert into reading values (?, ?, ?, ?, ?, ?)"
 _FETCHED = """insert into fetched select :partner, :list, :last
   where not exists (select 1 from hash where list = :list and signal is not null
-    and change < :first and change > ifnull(
+    and change < :first and change > coalesce(
       (select through from fetched where partner = :partner and list = :list), 0))
-  on conflict(partner, list) do update set through = max(through, excluded.through)"""
+  on conflict(partner, list) do update set through = max(fetched.through, excluded.through)"""
 _LATER = "select 1 from hash where list = ? and signal is not null and change > ?"
 _SEAL = "update edge set modified = max(modified, ?)"
 _KNOWN = "select 1 from hash where id = ? and signal is not null"
@@ -61,7 +61,7 @@ _Many = TypeVar("_Many", bound=tuple[object, ...])
 
 
 class Feed(Part):
-    """The lists as partners read them, in `Registry` over one SQLite file."""
+    """The lists as partners read them, in `Registry` over one database."""
 
     async def feed(
         self, partner: Partner, lists: Sequence[List], start: int, after: int | None, limit: int,

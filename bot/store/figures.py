@@ -7,13 +7,13 @@ from typing import Final
 
 from bot.cases.eligibility import List
 from bot.cases.status import Standing
-from bot.store.engine import Connection, Part
+from bot.store.jobs import Connection, Part
 from bot.store.ledger import named
 from bot.store.listing import standing
 from bot.store.schema import micros, moment
 
 _MINE = "cases.id not in (select cases from deposit)"
-_STATES = f"""select list, status, count(*), ifnull(sum(images), 0) from cases
+_STATES = f"""select list, status, count(*), cast(coalesce(sum(images), 0) as bigint) from cases
   where {_MINE} group by list, status order by list, status"""  # noqa: S608  # the condition is ours
 _LISTED = """select list, status, count(*) from hash where signal is not null
   group by list, status order by list, status"""
@@ -23,11 +23,11 @@ _READS = """select name, lists, a_minute, created_at, revoked_at, submit_digest 
   (select max(ends_at) from former_keys where partner = partner.id),
   (select max(at) from reading where partner = partner.id and at > :since),
   (select count(*) from reading where partner = partner.id and at > :since),
-  (select ifnull(sum(count), 0) from reading where partner = partner.id and at > :since),
+  (select coalesce(sum(count), 0) from reading where partner = partner.id and at > :since),
   (select count(*) from feedback where partner = partner.id)
   from partner order by name"""
 _BEHIND = """select name, list, (select count(*) from hash where hash.list = lists.list
-  and signal is not null and change > ifnull((select through from fetched
+  and signal is not null and change > coalesce((select through from fetched
     where fetched.partner = partner.id and fetched.list = lists.list), 0))
   from partner join (select 'adults' as list union select 'minors') as lists
     on ',' || partner.lists || ',' like '%,' || lists.list || ',%'
@@ -40,7 +40,7 @@ _MONTH: Final = (
     f"""select 'pictures and videos registered', list, count(*) from (
       select distinct cases.id, image, hash.list from claim join hash on hash.id = claim.hash
       join cases on cases.id = claim.cases
-      where posted_at >= :start and posted_at < :end and {_MINE}) group by list""",  # noqa: S608
+      where posted_at >= :start and posted_at < :end and {_MINE}) as posted group by list""",  # noqa: S608
     """select 'hashes submitted by partners', hash.list, count(*) from claim
       join hash on hash.id = claim.hash join deposit on deposit.cases = claim.cases
       where posted_at >= :start and posted_at < :end group by hash.list""",
@@ -86,7 +86,7 @@ Row = tuple[str, str, int]
 
 
 class Figures(Part):
-    """Counts over one SQLite file."""
+    """Counts over one database."""
 
     async def case_state(self, number: str) -> CaseState | None:
         """One case as its operator may see it; None when there is no such case."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.cases.hashes import Item
 from bot.cases.likeness import Held, is_upright
-from bot.store.engine import Connection
+from bot.store.jobs import Connection
 from bot.store.schema import micros
 from bot.vault import Vault
 

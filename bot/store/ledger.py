@@ -24,8 +24,8 @@ from bot.store import (
     TooManyImages,
 )
 from bot.store.denials import is_denied
-from bot.store.engine import Connection, Part
 from bot.store.held import HeldAlready, held, keep_phash
+from bot.store.jobs import Connection, Part
 from bot.store.listing import claim_item, move_claims, standing
 from bot.store.schema import micros, moment
 from bot.store.turns import tell
@@ -48,7 +48,7 @@ _RETIRE = """update ticket set used_at = ?
   where conversation = ? and used_at is null and digest != ? and opens = 'hashes'"""
 _DROP_PIN = "delete from ticket where conversation = ? and opens = 'pin'"
 _LOWER = "update conversation set lowered = 1 where id = ?"
-_LOWERED = "select 1 from conversation where id = ? and lowered"
+_LOWERED = "select 1 from conversation where id = ? and lowered = 1"
 _LOWER_TICKETS = "update ticket set list = 'minors' where conversation = ? and used_at is null"
 _LOWER_CASE = "update cases set list = 'minors' where id = ?"
 _ORIGIN = "insert into origin values (?, ?) on conflict do nothing"
@@ -56,10 +56,11 @@ _ADULTS = """select id from origin join cases on id = cases
   where conversation = ? and list = 'adults'"""
 _OPEN = """insert into cases(id, number_digest, number, list, status, created_at, pin, keyless)
   values (?, ?, ?, ?, 'Active', ?, ?, ?) on conflict(number_digest) do nothing"""
-_CASE = "select id, list, iif(status = 'Active', images, 0) from cases where number_digest = ?"
+_CASE = """select id, list, case status when 'Active' then images else 0 end from cases
+  where number_digest = ?"""
 _GROW = "update cases set images = ?, list = ?, status = 'Active' where id = ?"
 _TODAY = """select count(*) from (select distinct claim.cases, image from origin
-  join claim on claim.cases = origin.cases where conversation = ? and posted_at > ?)"""
+  join claim on claim.cases = origin.cases where conversation = ? and posted_at > ?) as today"""
 _ID = "select id from cases where number_digest = ?"
 _FOLLOW = """update cases set follower = (select id from conversation where id = ?)
   where number_digest = ?"""
@@ -83,7 +84,7 @@ class _OpenCase:
 
 
 class Ledger(Part):
-    """The cases' half of `Registry` over one SQLite file."""
+    """The cases' half of `Registry` over one database."""
 
     async def issue(self, ticket: Ticket) -> None:
         """Keep a ticket, to post hashes in place of older unused ones; the same digest again

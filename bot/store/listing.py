@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 from bot.cases.eligibility import List
 from bot.cases.hashes import Hash, Item, Kind, Media
 from bot.cases.status import Claim, Feedback, Standing, fold
-from bot.store.engine import Connection
+from bot.store.jobs import Connection
 from bot.store.schema import micros, moment
 from bot.vault import Vault
 
@@ -27,22 +27,23 @@ _CLAIM = """insert into claim(cases, hash, image, variant, registered_at, status
   told_at) values (:cases, :id, :image, :variant, :at, 'Active', :change, :posted_at, :told_at)
   on conflict(cases, hash) do update set image = excluded.image, variant = excluded.variant,
   registered_at = excluded.registered_at, status = 'Active', change = excluded.change,
-  posted_at = excluded.posted_at, told_at = excluded.told_at, left = null"""
+  posted_at = excluded.posted_at, told_at = excluded.told_at, "left" = null"""
 _HOLDS = """select hash from claim
-  where cases = ? and (status = 'Active' or ?) and posted_at <= ?"""
+  where cases = ? and (status = 'Active' or ? = 1) and posted_at <= ?"""
 _ELSEWHERE = """select hash.id, kind, signal, value, quality, image, variant, posted_at
   from claim join hash on hash.id = hash
   where cases = ? and claim.status = 'Active' and list != ?"""
 _LET_GO = "update claim set status = 'Withdrawn' where cases = ? and hash = ?"
 _FORGET_MARKS = "delete from likeness where cases = ? and posted_at <= ?"
-_LEFT = "update claim set left = ? where cases = ? and hash = ?"
+_LEFT = 'update claim set "left" = ? where cases = ? and hash = ?'
 _ERASE_CLAIM = "delete from claim where cases = ? and hash = ?"
-_MARK = """update hash set change = :change, modified = :modified, status = iif(
-  exists (select 1 from claim where hash = :id and status = 'Active'), 'Active', 'Withdrawn')
+_MARK = """update hash set change = :change, modified = :modified, status = case
+  when exists (select 1 from claim where hash = :id and status = 'Active') then 'Active'
+  else 'Withdrawn' end
   where id = :id"""
 _UNSHARED = """delete from hash where id = ? and signal is null
   and not exists (select 1 from claim where hash = hash.id)"""
-_CLAIMS = """select claim.hash, registered_at, claim.status, claim.change, list, left
+_CLAIMS = """select claim.hash, registered_at, claim.status, claim.change, list, "left"
   from claim join hash on hash.id = claim.hash where cases = ? and signal is not null"""
 _WORDS = """select feedback.hash, name, value, feedback.at from claim
   join feedback on feedback.hash = claim.hash join partner on partner.id = partner

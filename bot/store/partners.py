@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 from bot.cases.eligibility import List
-from bot.store.engine import Connection, Part
 from bot.store.exchanged import Partner, PartnerKeys, Scope
+from bot.store.jobs import Connection, Part
 from bot.store.schema import micros
 
 OVERLAP: Final = timedelta(days=7)
@@ -40,7 +40,7 @@ _ENDED = "delete from former_keys where ends_at <= ?"
 
 
 class Partners(Part):
-    """Who partners are, in `Registry` over one SQLite file."""
+    """Who partners are, in `Registry` over one database."""
 
     async def add_partner(
         self, name: str, lists: Sequence[List], now: datetime, *, submits: bool = False,

@@ -13,7 +13,7 @@ from bot.cases.number import make_pin
 from bot.conversation.codec import encode_inbound
 from bot.conversation.picture import PinShown
 from bot.store import ConversationId, PinResult, Registered, Ticket, TicketRefused
-from bot.store.engine import Connection, Part
+from bot.store.jobs import Connection, Part
 from bot.store.ledger import named, origin_of, usable
 from bot.store.schema import micros
 from bot.store.turns import tell
@@ -40,7 +40,7 @@ _TAKE_BACK = "update guess set tries = tries - 1 where number_digest = ? and by 
 
 
 class Pins(Part):
-    """`Registry.show_pin` and `check_pin` over one SQLite file."""
+    """`Registry.show_pin` and `check_pin` over one database."""
 
     async def show_pin(self, digest: bytes, now: datetime) -> Registered:
         """Use a ticket: a fresh PIN for the case, which was made in the ticket's conversation and

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bot.store.engine import Connection, Part
+from bot.store.jobs import Connection, Part
 from bot.store.ledger import named, origin_of
 from bot.store.listing import let_go
 from bot.store.partners import drop_ended_keys
@@ -25,8 +25,8 @@ _GUESSES_KEPT: Final = timedelta(days=1)
 _AT_ONCE: Final = 50
 """Cases or conversations that one sweep ends of each kind, so that it holds up nobody for long."""
 
-_PLAN = """update cases set withdraw_at = min(ifnull(withdraw_at, :at), :at),
-  erase = max(erase, :erase) where number_digest = :number and (status = 'Active' or :erase)"""
+_PLAN = """update cases set withdraw_at = min(coalesce(withdraw_at, :at), :at),
+  erase = max(erase, :erase) where number_digest = :number and (status = 'Active' or :erase = 1)"""
 _KEEP = """update cases set withdraw_at = null, erase = 0
   where number_digest = ? and status = 'Active'"""
 _DUE = "select id from cases where withdraw_at <= ?"
@@ -55,17 +55,17 @@ _DROP_READINGS = "delete from reading where at <= ?"
 _DROP_TOMBSTONES = """delete from hash where status = 'Withdrawn' and modified <= :seen
   and not exists (select 1 from claim where hash = hash.id)
   and (modified <= :at_last or signal is null
-    or not exists (select 1 from raised where hash = hash.id and not gone) and not exists (
+    or not exists (select 1 from raised where hash = hash.id and gone = 0) and not exists (
     select 1 from partner left join fetched
       on fetched.partner = partner.id and fetched.list = hash.list
     where revoked_at is null and ',' || lists || ',' like '%,' || hash.list || ',%'
-      and partner.created_at <= hash.modified * 1000000 and ifnull(through, 0) < hash.change))"""
+      and partner.created_at <= hash.modified * 1000000 and coalesce(through, 0) < hash.change))"""
 
 _Job = Callable[[Connection], str | None]
 
 
 class Retention(Part):
-    """How things end, in `Registry` over one SQLite file."""
+    """How things end, in `Registry` over one database."""
 
     async def withdraw(self, number: str, at: datetime, *, erase: bool) -> None:
         """Plan the withdrawal of this case's claims; the earliest time asked for holds."""

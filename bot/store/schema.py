@@ -1,4 +1,4 @@
-"""The SQLite file's tables and how an older file becomes a newer one.
+"""The tables, and how an older SQLite file becomes a newer one.
 
 Whatever is personal is sealed, and rows are found by keyed digests alone. Times are microseconds
 since 1970 (UTC), but `hash.modified`, which partners read, is in seconds.
@@ -191,7 +191,7 @@ _EXCHANGE: Final = (
       ends_at integer not null
     ) strict, without rowid""",
     # left: the feed's change with which the claim was withdrawn; who read past it has seen it.
-    "alter table claim add column left integer",
+    'alter table claim add column "left" integer',
     # The case that bears what a partner submitted to a list.
     """create table deposit (
       partner integer not null references partner(id) on delete cascade, list text not null,
@@ -253,7 +253,9 @@ def m005_upward(db: Database) -> None:
         db.execute(statement)
 
 
-VERSION: Final = 5
+STEPS: Final = ((*_TURNS, *_LEDGER, _PROOF), _SAFER, _PIN_PAGE, _EXCHANGE, _UPWARD)
+"""The statements of each version, the first to the newest."""
+VERSION: Final = len(STEPS)
 
 
 def bring_up_to_date(connection: "Connection") -> None:

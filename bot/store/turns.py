@@ -1,4 +1,4 @@
-"""The turn engine's tables in SQLite: events wait, turns are committed, effects are handed out."""
+"""The turn engine's tables: events wait, turns are committed, effects are handed out."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from bot.store import (
     Turn,
     Waiting,
 )
-from bot.store.engine import Clock, Connection, Engine, Part
+from bot.store.jobs import Clock, Connection, Part, Runs
 from bot.store.schema import micros
 from bot.vault import Vault
 
@@ -30,10 +30,11 @@ _FIRST_TIME = "insert into seen values (?, ?) on conflict do nothing"
 _FORGET_SEEN = "delete from seen where digest in (select digest from seen where day < ? limit 20)"
 _MEET = """insert into conversation(id, channel, address, active_at) values (?, ?, ?, ?)
   on conflict(id) do update set channel = excluded.channel, address = excluded.address,
-  active_at = max(active_at, excluded.active_at)
-  returning version, state, waits is null and ifnull(rings_at > active_at, 1)"""
+  active_at = max(conversation.active_at, excluded.active_at)
+  returning version, state, waits is null and coalesce(rings_at > active_at, true)"""
 _KEEP_EVENT = """insert into inbox(event, conversation, body, at) values (?, ?, ?, ?)
   on conflict(event) do nothing"""
+_HOLD = "update conversation set version = version where id = ?"
 _WAIT = "update conversation set waits = ? where id = ? and waits is null"
 _RELEASE = "update outbox set due_at = 0 where conversation = ? and due_at is null"
 _REFRESH = """update conversation set
@@ -41,8 +42,9 @@ _REFRESH = """update conversation set
   rings_at = (select min(due_at) from timer where conversation = :id),
   send_at = (select min(at) from (
     select min(due_at) as at from outbox where conversation = :id and said = 0
-    union all select iif(address is null, null,
-      (select due_at from outbox where conversation = :id and said = 1 order by seq limit 1))))
+    union all select case when address is not null then
+      (select due_at from outbox where conversation = :id and said = 1 order by seq limit 1) end
+    ) as sends)
   where id = :id"""
 
 _WAITS = """select waits, id from conversation
@@ -72,12 +74,13 @@ _SET = """insert into timer values (?, ?, ?)
 _DROP_SAID = "delete from outbox where conversation = ? and said = 1"
 _PLAN = """insert into outbox(id, conversation, due_at, body, said)
   select :id, :conversation, :due_at, :body, :said
-  from conversation where id = :conversation and (address is not null or not :said)
+  from conversation where id = :conversation and (address is not null or :said = 0)
   on conflict(conversation, id) do nothing"""
 _SETTLE = "delete from outbox where conversation = ? and id = ?"
-_RETRY = """update outbox set attempt = attempt + 1, way = iif(:at is null, null, way),
-  due_at = iif(:at is null
-    and :since < (select active_at from conversation where id = :conversation), 0, :at)
+_RETRY = """update outbox set attempt = attempt + 1,
+  way = case when cast(:at as bigint) is not null then way end,
+  due_at = case when :at is null
+    and :since < (select active_at from conversation where id = :conversation) then 0 else :at end
   where conversation = :conversation and id = :id"""
 _ATTEMPT = "update outbox set way = ? where conversation = ? and id = ?"
 _FORGET = "update conversation set address = null where id = ?"
@@ -85,9 +88,9 @@ _PARKED = "select count(*) from inbox where parked = 1"
 
 
 class Turns(Part):
-    """`Store` over one SQLite file."""
+    """`Store` over one database."""
 
-    def __init__(self, engine: Engine, vault: Vault, clock: Clock, months: int = 24) -> None:
+    def __init__(self, engine: Runs, vault: Vault, clock: Clock, months: int = 24) -> None:
         super().__init__(engine, vault, clock, months)
         self._forgotten = 0  # of the days before this one no event is remembered any more
         self._fresh: dict[ConversationId, Claimed] = {}  # their states are sealed
@@ -107,6 +110,7 @@ class Turns(Part):
                 return False
             row = (id, arrival.channel, address, active_at)
             version, state, alone = db.execute(_MEET, row).fetchone()
+            alone = self._met(db, arrival) and alone
             kept = db.execute(_KEEP_EVENT, (event, id, body, at))
             if not kept.rowcount:
                 return False  # it waits, or is parked, for longer than it is remembered
@@ -117,12 +121,16 @@ class Turns(Part):
             waiting = (Waiting(seq, arrival.body),)
             return not alone or Claimed(id, arrival.channel, version, state, waiting)
 
-        kept = await self._engine.write(job)
+        kept = await self._engine.write(job, id)
         if kept:
             self._fresh.pop(id, None)
         if isinstance(kept, Claimed) and len(self._fresh) < _FRESH_MOST:
             self._fresh[id] = kept
         return bool(kept)
+
+    def _met(self, db: Connection, arrival: Arrival) -> bool:
+        """Whether this process may turn what arrived without a look; its row is there now."""
+        return True
 
     def _forget_seen(self, db: Connection, before: int) -> None:
         """Forget a few of the days before this one, until none is left to be forgotten."""
@@ -182,9 +190,7 @@ class Turns(Part):
         rows = [self._row(id, effect) for effect in turn.effects]
 
         def job(db: Connection) -> tuple[bytes | None, bool] | None:
-            moved: tuple[bytes | None, bool] | None = db.execute(
-                _MOVE, (state, id, claimed.version)
-            ).fetchone()
+            moved = self._moved(db, state, id, claimed.version)
             if moved is None:
                 return None
             _consume(db, claimed)
@@ -195,8 +201,15 @@ class Turns(Part):
             refresh(db, id)
             return moved
 
-        moved = await self._engine.write(job)
+        moved = await self._engine.write(job, id)
         return moved and self._planned(claimed, turn, *moved)
+
+    def _moved(
+        self, db: Connection, state: bytes, id: ConversationId, version: int
+    ) -> tuple[bytes | None, bool] | None:
+        """The sealed address, and whether something is older than the turn; None if too late."""
+        moved: tuple[bytes | None, bool] | None = db.execute(_MOVE, (state, id, version)).fetchone()
+        return moved
 
     def _planned(self, claimed: Claimed, turn: Turn, sealed: bytes | None, older: bool) -> Bundle:
         """What `due` would find of this turn now, when nothing older is before it."""
@@ -240,7 +253,7 @@ class Turns(Part):
                 db.executemany(_UNSET, [(id, name) for name in claimed.rung])
             refresh(db, id)
 
-        await self._engine.write(job)
+        await self._engine.write(job, id)
 
     async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
         """Effects to carry out now, what is done first; a message not due ends its bundle.
@@ -283,7 +296,7 @@ class Turns(Part):
         rows = [
             (self._vault.seal(_way_place(conversation, id), way), conversation, id) for id in ids
         ]
-        await self._engine.write(lambda db: db.executemany(_ATTEMPT, rows))
+        await self._engine.write(lambda db: db.executemany(_ATTEMPT, rows), conversation)
 
     async def retry(
         self,
@@ -311,9 +324,13 @@ class Turns(Part):
     async def _change(self, id: ConversationId, change: Callable[[Connection], object]) -> None:
         def job(db: Connection) -> None:
             change(db)
-            refresh(db, id)
+            self._changed(db, id)
 
-        await self._engine.write(job)
+        await self._engine.write(job, id)
+
+    def _changed(self, db: Connection, id: ConversationId) -> None:
+        """Something of the conversation's outbox was done, put off or dropped."""
+        refresh(db, id)
 
     async def parked(self) -> int:
         """How many events were set aside."""
@@ -331,7 +348,7 @@ def refresh(db: Connection, conversation: bytes) -> None:
 
 def tell(db: Connection, vault: Vault, id: bytes, event: bytes, body: bytes, at: int) -> None:
     """Put an event of Sala's own into a conversation that is known; it releases nothing held."""
-    if db.execute(_WHERE, (id,)).fetchone() is None:
+    if not db.execute(_HOLD, (id,)).rowcount:
         return
     if db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
         sealed = vault.seal(_place("inbox.body", event), body)

@@ -1,4 +1,4 @@
-"""What goes up to lists above Sala's own, in SQLite: planned into the one outbox, sent, answered.
+"""What goes up to lists above Sala's own: planned into the one outbox, sent, answered.
 
 Each service is a conversation of its own in the outbox, under a channel nobody else serves. A code
 goes up only while a person holds it, on the service's one list, who was told of the service before
@@ -14,8 +14,8 @@ from typing import Final, Literal
 from bot.cases.eligibility import List
 from bot.cases.status import FeedbackValue
 from bot.store import ConversationId
-from bot.store.engine import Connection, Part
 from bot.store.feed import KEEP, telling
+from bot.store.jobs import Connection, Part
 from bot.store.listing import Signal, hash_id
 from bot.store.schema import micros, moment
 from bot.store.turns import effect_place, refresh
@@ -30,11 +30,11 @@ _NEW = f"""select hash.id, hash.change from service
   left join raised on raised.service = service.name and raised.hash = hash.id
   where service.name = ? and signal is not null and (
     exists (select 1 from claim where claim.hash = hash.id and told_at >= service.since
-      and max(claim.change, ifnull(left, 0)) > ifnull(raised.through, 0)
+      and max(claim.change, coalesce("left", 0)) > coalesce(raised.through, 0)
       and (claim.status = 'Active' or raised.hash is not null))
     or (raised.gone = 0 and not {_HELD}))
   order by hash.change limit ?"""  # noqa: S608  # the conditions are ours
-_PASSED = """update service set change = max(change, ifnull(?, (select change from edge)))
+_PASSED = """update service set change = max(change, coalesce(?, (select change from edge)))
   where name = ?"""
 _NOW = f"""select hash.id, signal, value, hash.change, not {_HELD}
   from service join hash on hash.list = service.list
@@ -53,7 +53,7 @@ _MEET = """insert into conversation(id, channel, active_at) values (?, ?, ?)
 _PLAN = """insert into outbox(id, conversation, due_at, body, said) values (?, ?, ?, ?, 0)
   on conflict(conversation, id) do nothing"""
 _HEARD = "update raised set heard = 1 where service = ? and hash = ?"
-_UP = "select heard from raised where service = ? and hash = ? and not gone"
+_UP = "select heard from raised where service = ? and hash = ? and gone = 0"
 _OLD_WORD = "select value from feedback where hash = ? and partner = ?"
 _CHECKED = "update service set checkpoint = ? where name = ?"
 _SOURCE = """insert into partner(name, lists, fetch_digest, subscription_digest, feedback_digest,
@@ -61,9 +61,9 @@ _SOURCE = """insert into partner(name, lists, fetch_digest, subscription_digest,
 _NAMED = "select id from partner where name = ?"
 _STATE = """select name, address, since,
   (select count(*) from outbox where conversation = :talk),
-  (select ifnull(max(attempt), 0) from outbox where conversation = :talk),
-  (select count(*) from raised where service = name and not gone),
-  (select count(*) from raised where service = name and gone),
+  (select coalesce(max(attempt), 0) from outbox where conversation = :talk),
+  (select count(*) from raised where service = name and gone = 0),
+  (select count(*) from raised where service = name and gone = 1),
   (select count(*) from feedback join raised on raised.hash = feedback.hash
     join partner on partner.id = partner where service = service.name and via = service.name)
   from service where name = :name"""
@@ -119,7 +119,7 @@ def channel_of(name: str) -> str:
 
 
 class Upward(Part):
-    """What goes up and what comes back, over one SQLite file."""
+    """What goes up and what comes back, over one database."""
 
     def _talk(self, name: str) -> ConversationId:
         return ConversationId(self._vault.digest("conversation", b"upward", name.encode()))

@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from sqlite_utils.utils import sqlite3
+
 from bot.cases.hashes import Hash, Item
 from bot.exchange import stopncii
 from bot.store import ConversationId, NotTaken, Partner, Ticket, TooManyImages
@@ -25,7 +27,6 @@ from bot.store.ledger import MAX_A_DAY
 from bot.store.listing import hash_id
 from bot.store.sqlite import SqliteStore
 from bot.vault import Vault, load_or_make
-from tests.cases_kept import sqlite3
 from tests.exchange_house import open_house
 from tests.racing import race
 from tests.serving import clean_environment, served

@@ -1,0 +1,204 @@
+"""A PostgreSQL database: writes in groups, as many processes as wanted beside each other.
+
+What is about a conversation is written by one thread of this process in the order it was asked
+for, the group's conversations locked first and in one order, so that no two processes wait for each
+other. What is about cases and partners is written by another thread, one process at a time.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import IsolationLevel, errors
+from psycopg_pool import ConnectionPool
+
+from bot.store.engine import GROUP, Order, Outcome, tell_all
+from bot.store.jobs import Connection, Unwritten
+from bot.store.pg_schema import bring_up_to_date, version_of
+from bot.store.pg_sql import PgConnection, PgCursor, adapt
+from bot.vault import Vault
+
+T = TypeVar("T")
+READERS: Final = 2
+CASES: Final = 0x53616C61_02
+"""The advisory lock of whoever writes about cases and partners."""
+TRIES: Final = 5
+"""How often a write is run again that others were in the way of."""
+CONNECT_SECONDS: Final = 10
+_SETTINGS: Final = (
+    "set statement_timeout = '60s'",
+    "set lock_timeout = '10s'",
+    "set idle_in_transaction_session_timeout = '60s'",
+    # What is acknowledged is on the disk, whatever the server's own default.
+    """select set_config('synchronous_commit', 'on', false)
+      where current_setting('synchronous_commit') = 'off'""",
+)
+_HOLD: Final = "select 1 from conversation where id = any(?) order by id for no key update"
+_ONE_BY_ONE: Final = "select pg_advisory_xact_lock(?)"
+_IN_THE_WAY: Final = (
+    errors.DeadlockDetected, errors.LockNotAvailable, errors.SerializationFailure,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _About(Order):
+    about: bytes | None = None
+
+
+class PostgresEngine:
+    """Runs jobs on a PostgreSQL database."""
+
+    def __init__(self, url: str, vault: Vault) -> None:
+        with _connected(url) as pg:
+            bring_up_to_date(PgConnection(pg), vault)
+        self._pool = ConnectionPool(
+            url, min_size=1, max_size=READERS + 2, timeout=CONNECT_SECONDS, configure=_configure,
+            open=True, num_workers=1,
+        )  # fmt: skip
+        self._readers = ThreadPoolExecutor(READERS, "sala-read")
+        self._talks = _Lane("sala-write", self._write_group)
+        self._cases = _Lane("sala-cases", self._write_group)
+        self._closed = False
+
+    async def write(self, job: Callable[[Connection], T], about: bytes | None = None) -> T:
+        """What the job returns or raises, once it is durable; a job that raises leaves no trace."""
+        if self._closed:
+            raise Unwritten("The store is closed.")
+        told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        lane = self._cases if about is None else self._talks
+        lane.orders.put(_About(job, told, about))
+        return await told
+
+    async def read(self, job: Callable[[Connection], T]) -> T:
+        """What the job makes of one consistent state of the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
+
+    async def scrub(self) -> None:
+        """Nothing: what was erased goes with the next vacuum, and with the oldest backup."""
+
+    async def close(self) -> None:
+        """Write what was asked for, then close."""
+        if not self._closed:
+            self._closed = True
+            for lane in (self._talks, self._cases):
+                lane.orders.put(None)
+            await asyncio.to_thread(self._finish)
+
+    def _finish(self) -> None:
+        for lane in (self._talks, self._cases):
+            lane.thread.join()
+        self._readers.shutdown()
+        self._pool.close()
+
+    def _read(self, job: Callable[[Connection], T]) -> T:
+        try:
+            with self._pool.connection() as pg:
+                pg.isolation_level, pg.read_only = IsolationLevel.REPEATABLE_READ, True
+                return job(PgConnection(pg))
+        except psycopg.Error as error:
+            raise Unwritten(type(error).__name__) from error
+
+    def _write_group(self, orders: Sequence[_About]) -> None:
+        """One commit for these; when it fails, one for each by itself."""
+        try:
+            tell_all(self._written(orders))
+        except Exception as error:
+            if len(orders) == 1 or _is_away(error):
+                tell_all([(order, None, error) for order in orders])
+                return
+            for order in orders:
+                self._write_group([order])
+
+    def _written(self, orders: Sequence[_About]) -> list[Outcome]:
+        """What the jobs came to, which is durable."""
+        left = TRIES if len(orders) == 1 else 1
+        while True:
+            try:
+                with self._pool.connection() as pg:
+                    pg.isolation_level = pg.read_only = None
+                    db = PgConnection(pg)
+                    _alone(db, orders)
+                    return [(order, _plain(order.job(db)), None) for order in orders]
+            except psycopg.Error as error:
+                left -= 1
+                if not left or not isinstance(error, _IN_THE_WAY):
+                    raise Unwritten(type(error).__name__) from error
+
+
+def _alone(db: PgConnection, orders: Sequence[_About]) -> None:
+    """Wait until nobody else writes about what these are about."""
+    if orders[0].about is None:
+        db.execute(_ONE_BY_ONE, (CASES,))
+    elif ids := sorted({order.about for order in orders if order.about}):
+        db.execute(_HOLD, (ids,))
+
+
+def _is_away(error: Exception) -> bool:
+    """The server cannot be used now: nothing is gained by asking it once for each."""
+    cause = error.__cause__
+    return isinstance(cause, psycopg.OperationalError) and not isinstance(cause, _IN_THE_WAY)
+
+
+def _plain(result: object) -> object:
+    """A cursor must not be touched in another thread."""
+    return None if isinstance(result, PgCursor) else result
+
+
+class _Lane:
+    """A thread that writes what queued up while it wrote before; nothing is waited for."""
+
+    def __init__(self, name: str, write: Callable[[Sequence[_About]], None]) -> None:
+        self.orders: SimpleQueue[_About | None] = SimpleQueue()
+        self._write = write
+        self.thread = Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        while (first := self.orders.get()) is not None:
+            group = [one for one in (first, *self._company()) if not one.told.cancelled()]
+            if group:
+                self._write(group)
+
+    def _company(self) -> Iterator[_About]:
+        for _ in range(GROUP - 1):
+            try:
+                order = self.orders.get_nowait()
+            except Empty:
+                return
+            if order is None:
+                self.orders.put(None)
+                return
+            yield order
+
+
+def look(url: str) -> tuple[int, bool]:
+    """The version of its tables, and whether the server writes to the disk what it acknowledges.
+
+    Nothing is changed. Unwritten when it cannot be reached.
+    """
+    with _connected(url) as pg:
+        db = PgConnection(pg)
+        (fsync,) = db.execute("show fsync").fetchone() or ("off",)
+        return version_of(db), fsync == "on"
+
+
+def _connected(url: str) -> psycopg.Connection[Any]:
+    try:
+        pg = psycopg.connect(url, connect_timeout=CONNECT_SECONDS)
+    except psycopg.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise Unwritten(f"The PostgreSQL server cannot be used: {reason}") from None
+    _configure(pg)
+    return pg
+
+
+def _configure(pg: psycopg.Connection[Any]) -> None:
+    adapt(pg)
+    for setting in _SETTINGS:
+        pg.execute(setting)
+    pg.commit()

@@ -1,0 +1,180 @@
+"""The store and the registry in a PostgreSQL database, for as many processes as wanted.
+
+A process works for a conversation while it holds it: it claims those nobody holds (`skip locked`,
+so that nobody waits for another's claim) and holds them until they have nothing left, or, should it
+die, for half a minute. All times of holding are the server's own.
+"""
+
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from bot.store import Arrival, Bundle, Claimed, ConversationId, StoreError
+from bot.store.jobs import Clock, Connection
+from bot.store.pg_engine import PostgresEngine
+from bot.store.pg_schema import forget_seen
+from bot.store.schema import micros
+from bot.store.turns import refresh
+from bot.store.whole import WholeStore, utc_now
+from bot.vault import Vault
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+NOBODYS: Final = b""
+"""About no conversation in particular, and yet nothing of cases or partners."""
+
+_UNTIL: Final = "clock_timestamp() + interval '30 seconds'"
+_FREE: Final = "(held_by is null or held_by = ? or held_until < clock_timestamp())"
+# The last column: held by this process, and for a while yet.
+_OURS: Final = (
+    "coalesce(held_by = ? and held_until > clock_timestamp() + interval '15 seconds', false)"
+)
+_WAITS = f"""select waits, id, {_OURS} from conversation
+  where channel = ? and waits is not null and {_FREE} order by waits limit ?"""  # noqa: S608  # ours
+_RINGS = f"""select rings_at, id, {_OURS} from conversation
+  where channel = ? and rings_at <= ? and {_FREE} order by rings_at limit ?"""  # noqa: S608  # ours
+_SENDS = f"""select send_at, id, {_OURS} from conversation
+  where channel = ? and send_at <= ? and waits is null and {_FREE}
+  order by send_at limit ?"""  # noqa: S608  # ours
+_TAKE = f"""update conversation set held_by = ?, held_until = {_UNTIL} where id in (
+  select id from conversation where id = any(?) and {_FREE} for no key update skip locked)
+  returning id"""  # noqa: S608  # ours
+_KEEP = f"update conversation set held_by = ?, held_until = {_UNTIL} where id = ? and {_FREE}"  # noqa: S608
+# While another holds what is older, it goes on with what is new as well.
+_THEIRS: Final = """held_by != :me and held_until > clock_timestamp()
+  and exists (select 1 from outbox where conversation = :id)"""
+_MOVE = f"""update conversation set state = :state, version = version + 1,
+  held_by = case when {_THEIRS} then held_by else :me end,
+  held_until = case when {_THEIRS} then held_until else {_UNTIL} end
+  where id = :id and version = :version
+  returning address, exists (select 1 from outbox where conversation = conversation.id)"""  # noqa: S608
+_LET_GO = """update conversation set held_by = null
+  where id = ? and held_by = ? and waits is null and send_at is null"""
+_LEAVE = "update conversation set held_by = null where id = any(?) and held_by = ?"
+
+_NUMBERED: Final = (
+    ("inbox", "seq"), ("outbox", "seq"), ("partner", "id"), ("denial", "number"),
+)  # fmt: skip
+
+_Found = tuple[int, ConversationId, bool]
+
+
+class PostgresStore(WholeStore):
+    """`Store` and `Registry` over a PostgreSQL database (docs/architecture.md)."""
+
+    _me: int
+    _here: Collection[str] | None
+    _held: set[ConversationId]
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        vault: Vault,
+        clock: Clock = utc_now,
+        retention_months: int = 24,
+        here: Collection[str] | None = None,
+    ) -> Self:
+        """The store in this database, its tables made or brought up to date as needed.
+
+        What arrives here of the channels `here` (None: of all) is worked for here, unless another
+        process holds its conversation; of others it waits for whoever claims it.
+        NewerSchema when a newer Sala wrote it; Unreadable when it was sealed with other keys.
+        """
+        store = cls(PostgresEngine(url, vault), vault, clock, retention_months)
+        store._me = int.from_bytes(vault.randoms(7), "big")
+        store._here = here
+        store._held = set()
+        return store
+
+    async def claim(self, channels: Collection[str], now: datetime, limit: int) -> list[Claimed]:
+        """Up to `limit` conversations with work that no other process holds."""
+        at = micros(now)
+
+        def look(db: Connection) -> list[_Found]:
+            waits = self._found(db, _WAITS, channels, limit)
+            return waits + self._found(db, _RINGS, channels, limit, at)
+
+        ids = await self._hold(await self._engine.read(look), limit)
+        if not ids:
+            return []
+        claims = await self._engine.read(lambda db: [self._claimed(db, id, at) for id in ids])
+        for one in claims:
+            self._fresh.pop(one.conversation, None)
+        return claims
+
+    async def due(self, channels: Collection[str], now: datetime, limit: int) -> list[Bundle]:
+        """Effects to carry out now, of conversations that no other process holds."""
+        at = micros(now)
+        found = await self._engine.read(lambda db: self._found(db, _SENDS, channels, limit, at))
+        ids = await self._hold(found, limit)
+        if not ids:
+            return []
+        return await self._engine.read(lambda db: [self._bundle(db, id, at) for id in ids])
+
+    def _found(
+        self, db: Connection, query: str, channels: Collection[str], limit: int, *at: int
+    ) -> list[_Found]:
+        found: list[_Found] = []
+        for channel in channels:
+            found += db.execute(query, (self._me, channel, *at, self._me, limit)).fetchall()
+        return sorted(found)
+
+    async def _hold(self, found: Iterable[_Found], limit: int) -> list[ConversationId]:
+        """Those of them that are held by this process now, in their order."""
+        sure = dict.fromkeys(id for _, id, _ in found)
+        ids = list(sure)[:limit]
+        open = [id for _, id, ours in found if not ours and id in ids]
+        if not open:
+            return ids
+        taken = {id for (id,) in await self._engine.write(self._take(open), NOBODYS)}
+        self._held |= taken
+        return [id for id in ids if id in taken or id not in open]
+
+    def _take(self, ids: list[ConversationId]) -> Any:
+        return lambda db: db.execute(_TAKE, (self._me, ids, self._me)).fetchall()
+
+    def _met(self, db: Connection, arrival: Arrival) -> bool:
+        if self._here is not None and arrival.channel not in self._here:
+            return False
+        ours = db.execute(_KEEP, (self._me, arrival.conversation, self._me)).rowcount == 1
+        if ours:
+            self._held.add(arrival.conversation)
+        return ours
+
+    def _moved(
+        self, db: Connection, state: bytes, id: ConversationId, version: int
+    ) -> tuple[bytes | None, bool] | None:
+        values = {"state": state, "me": self._me, "id": id, "version": version}
+        moved: tuple[bytes | None, bool] | None = db.execute(_MOVE, values).fetchone()
+        self._held.add(id)
+        return moved
+
+    def _changed(self, db: Connection, id: ConversationId) -> None:
+        refresh(db, id)
+        if db.execute(_LET_GO, (id, self._me)).rowcount:
+            self._held.discard(id)
+
+    def _forget_seen(self, db: Connection, before: int) -> None:
+        """Nothing here: days that are over go as a whole (`sweep`)."""
+
+    async def sweep(self, now: datetime) -> int:
+        """As everywhere; and the days are forgotten whose events nobody sends again."""
+        today = (now - _EPOCH).days
+        await self._engine.write(lambda db: forget_seen(db, today))
+        return await super().sweep(now)
+
+    def _moved_in(self, db: Connection) -> None:
+        for table, column in _NUMBERED:
+            db.execute(
+                f"""select setval(pg_get_serial_sequence('{table}', '{column}'),
+                  coalesce(max({column}), 1), max({column}) is not null) from {table}"""  # noqa: S608
+            )
+
+    async def close(self) -> None:
+        """Finish what was accepted, let go of what was held, and close."""
+        ids, self._held = list(self._held), set()
+        if ids:
+            with suppress(StoreError):  # the server may be gone: then its half minute runs out
+                await self._engine.write(lambda db: db.execute(_LEAVE, (ids, self._me)), NOBODYS)
+        await super().close()

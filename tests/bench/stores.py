@@ -1,0 +1,77 @@
+"""What the store takes a turn (keep, turn, settle) on either database, in one and more processes.
+
+Run: python -m tests.bench.stores
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.store import Arrival, ConversationId, EffectId, Planned, Turn
+from bot.store.whole import WholeStore
+from bot.vault import load_or_make
+from tests import databases
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TURNS, CROWD = 3_000, 50
+DURABLE = ("shared_buffers=128MB",)
+
+
+async def talk(store: WholeStore, process: int) -> None:
+    """So many turns, by a crowd that writes at the same time."""
+    for start in range(0, TURNS, CROWD):
+        await asyncio.gather(*(turn(store, process, start + n) for n in range(CROWD)))
+
+
+async def turn(store: WholeStore, process: int, number: int) -> None:
+    who = ConversationId(bytes([process]) + (number % 1_000).to_bytes(15, "big"))
+    await store.receive(Arrival("line", f"{process}.{number}", who, b"a" * 100, b"b" * 200, NOW))
+    for claimed in store.fresh(["line"]):
+        ids = [EffectId(f"{claimed.version}.{n}") for n in range(2)]
+        effects = tuple(Planned(id, b"x" * 100, NOW) for id in ids)
+        await store.commit(claimed, Turn(b"s" * 400, effects))
+        await store.settle(claimed.conversation, ids)
+
+
+async def one_process(folder: Path, process: int) -> None:
+    vault, _ = load_or_make(folder / "keys")
+    store = databases.open_store(folder / "sala.db", vault, lambda: NOW)
+    began, cpu = time.monotonic(), time.process_time()
+    await talk(store, process)
+    print(time.monotonic() - began, time.process_time() - cpu)
+    await store.close()
+
+
+def measured(name: str, address: str, processes: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        load_or_make(Path(folder) / "keys")
+        databases.Chosen.address, databases.Chosen.path = address or None, None
+        if address:
+            databases.forget()
+        command = [sys.executable, "-m", "tests.bench.stores", folder, address]
+        running = [
+            subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True)
+            for number in range(processes)
+        ]
+        said = [one.communicate()[0].split() for one in running]
+    rate = sum(TURNS / float(seconds) for seconds, _ in said)
+    cpu = sum(float(each) for _, each in said) / processes / TURNS * 1e6
+    load = os.getloadavg()[0]
+    print(f"{name}, {processes}: {rate:,.0f} turns/s, {cpu:,.0f} µs CPU each (load {load:.1f})")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        databases.Chosen.address = sys.argv[2] or None
+        databases.Chosen.path = Path(sys.argv[1]) / "sala.db"
+        asyncio.run(one_process(Path(sys.argv[1]), int(sys.argv[3])))
+    else:
+        measured("SQLite", "", 1)
+        with databases.server(DURABLE) as address:
+            for processes in (1, 2, 4):
+                measured("PostgreSQL", address, processes)
