@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from bot.cli import main
+from bot.hashing.filmed import MOST, PROOF
 from bot.text import load_texts
 from tests.serving import SALA, clean_environment
 
@@ -131,8 +132,13 @@ def test_the_servers_form_of_a_picture_is_compared_with_the_devices(
     done = sala("hash", "--check", str(picture))
     assert done.exit_code == 0
     assert "pdq 512  0 bits apart" in done.stdout
+    film = sala("hash", "--check", str(PROOF))
+    assert film.exit_code == 0
+    assert "1 of the 1 stills of the device meet the other's" in film.stdout
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(99))
-    assert "digests alone" in sala("hash", "--check", str(tmp_path / "film.mp4")).stdout
+    assert "NotAnImage" in sala("hash", "--check", str(tmp_path / "film.mp4")).stderr
+    (tmp_path / "film.mp4").write_bytes(PROOF.read_bytes() + bytes(MOST))
+    assert "TooLarge" in sala("hash", "--check", str(tmp_path / "film.mp4")).stderr
 
 
 def test_hashing_keeps_nothing(sala: Sala, picture: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw, ImageOps
 from bot.cases.hashes import Hash, Item
 from bot.cases.likeness import is_same
 from bot.hashing.errors import Empty, ImageError, NotAnImage, TooLarge, TooPlain
-from bot.hashing.image import hash_bytes, hash_file, is_video, open_picture
+from bot.hashing.image import hash_bytes, hash_file, open_picture
+from bot.hashing.kinds import is_video
 from bot.hashing.likeness import alike, phash
 from bot.hashing.pdq import ZERO, Pdq, Rgb, distance, pdq
 from bot.hashing.sample import boxed, nearest, sample

@@ -29,7 +29,7 @@ from bot.hashing.pdq import distance
 
 NO_LIBRARY = "from bot.hashing import locked, walls; walls.LIBRARY = 'no.so'; locked.main()"
 NO_WALLS = (
-    "import sys; from bot.hashing import locked, walls; walls.raise_them = lambda: None; "
+    "import sys; from bot.hashing import locked, walls; walls.raise_them = lambda *_: None; "
     "locked.main(*sys.argv[1:])"
 )
 ITEM = '{"media": "image", "hashes": [{"kind": "md5", "variant": "file", "value": "%s"}]}' % (

@@ -1,21 +1,25 @@
-"""Whether the server's form of a picture is near enough to the device's (`sala hash --check`)."""
+"""Whether the server's form of a picture or video is near enough to the device's (`sala hash
+--check`)."""
 
 from pathlib import Path
 from typing import Final
 
 from bot.cases.hashes import Item
+from bot.hashing.errors import TooLarge
 from bot.hashing.image import hash_bytes, hash_file
 from bot.hashing.pdq import distance
 
 NEAR: Final = 10
 """Bits within which Meta calls two implementations of PDQ the same."""
+MATCH: Final = 31
+"""Bits within which partners match; of a video's stills nine in ten must."""
 
 
 def compared(path: Path, *, turned: bool = False) -> tuple[list[str], bool]:
     """A line for each of a file's hashes, and whether all fixed ones are near. ImageError."""
     device = hash_file(path, turned=turned)
     if device.media == "video":
-        return ["video: digests alone"], True
+        return _stills_compared(path, device)
     server = hash_bytes(path.read_bytes(), "image", turned=turned, scaled=True)
     found = {variant: _apart(value, server, variant) for variant, value in _values(device).items()}
     right = all(
@@ -24,6 +28,32 @@ def compared(path: Path, *, turned: bool = False) -> tuple[list[str], bool]:
         if not variant.startswith("pdq self-")
     )
     return [f"{variant}  {_words(bits)}" for variant, bits in found.items()], right
+
+
+def _stills_compared(path: Path, device: Item) -> tuple[list[str], bool]:
+    """How many of a video's stills meet the server's. ImageError where the server refuses it."""
+    from bot.hashing import filmed  # noqa: PLC0415  # 20 MB that pictures do without
+
+    if path.stat().st_size > filmed.MOST:
+        raise TooLarge
+    server = filmed.hashed(path.read_bytes())
+    pairs = (("device", device, server), ("server", server, device))
+    lines, right = [], True
+    for name, ours, theirs in pairs:
+        met, many = _met(ours, theirs), len(_stills(ours))
+        lines.append(f"{met} of the {many} stills of the {name} meet the other's")
+        right &= met >= 0.9 * many
+    return lines, right
+
+
+def _met(ours: Item, theirs: Item) -> int:
+    """How many of our stills a match finds among theirs."""
+    others = _stills(theirs)
+    return sum(any(distance(one, other) <= MATCH for other in others) for one in _stills(ours))
+
+
+def _stills(video: Item) -> list[str]:
+    return [one.value for one in video.hashes if one.kind == "pdq"]
 
 
 def _values(item: Item) -> dict[str, str]:

@@ -1,21 +1,21 @@
 """A picture or video file becomes an `Item` on the person's own machine (`sala hash`, `sala talk`)
 or in the jail. Errors: `bot.hashing.errors`."""
 
-import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import pillow_heif
 from PIL import AvifImagePlugin, Image, ImageOps
 
-from bot.cases.hashes import FILE_VARIANT, Hash, Item, Media
+from bot.cases.hashes import Hash, Item, Media
 from bot.hashing.errors import Empty, ImageError, NotAnImage, TooLarge, TooPlain
 from bot.hashing.forms import forms_of
+from bot.hashing.kinds import digests, is_video
 from bot.hashing.pdq import distance
 from bot.hashing.sample import Read, Rgb, samples
 
@@ -30,27 +30,23 @@ RESTLESS: Final = 10
 """Bits between the hashes of one picture at 512 and at 640; above it shrinking moved one by 44."""
 ORIENTATION: Final = 0x0112
 
-_STILL_BRANDS: Final = frozenset(
-    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
-)
-_MOVIE_ATOMS: Final = frozenset((b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"))
-_MATROSKA: Final = b"\x1aE\xdf\xa3"
-
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 pillow_heif.register_heif_opener(thumbnails=False)
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # in the jail none can be started
 
 
 def hash_file(path: Path, *, turned: bool = False) -> Item:
-    """The hashes of a picture or video file; a video is read in pieces. ImageError."""
+    """The hashes of a picture or video file; a video is read in pieces. ImageError.
+
+    A video whose pictures cannot be seen keeps the digests of its file, as in the page.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(12)
             size = path.stat().st_size
             if is_video(head):
                 _refuse_size(size, MAX_VIDEO_BYTES)
-                file.seek(0)
-                return Item("video", _digests(iter(lambda: file.read(CHUNK), b"")))
+                return _video(file)
             _refuse_size(size, MAX_IMAGE_BYTES)
             data = head + file.read(MAX_IMAGE_BYTES)
     except OSError:
@@ -62,7 +58,7 @@ def hash_bytes(
     data: bytes, media: Media, *, turned: bool = False, scaled: bool = False,
     mark: Callable[[Image.Image], str] | None = None,
 ) -> Item:  # fmt: skip
-    """The PDQ hashes of a picture's `forms`, MD5 and SHA-256 of a file's bytes. ImageError.
+    """The PDQ hashes of a picture's `forms` or a video's stills; MD5 and SHA-256. ImageError.
 
     `scaled` lets the decoder shrink a large JPEG: many times cheaper, and a few bits off. `mark`
     makes the pHash, of the picture at 640.
@@ -71,9 +67,20 @@ def hash_bytes(
     if media == "video":
         if not is_video(data[:12]):
             raise NotAnImage
-        return Item(media, _digests([data]))
+        return _video(BytesIO(data))
     pdqs, sample = _pdqs(data, turned, LEAST_SCALED if scaled else None)
-    return Item(media, (*pdqs, *_digests([data])), mark(sample) if mark else None)
+    return Item(media, (*pdqs, *digests([data])), mark(sample) if mark else None)
+
+
+def _video(file: BinaryIO) -> Item:
+    from bot.hashing.video import stills  # noqa: PLC0415  # 20 MB that pictures do without
+
+    file.seek(0)
+    exact = digests(iter(lambda: file.read(CHUNK), b""))
+    try:
+        return Item("video", (*stills(file), *exact))
+    except ImageError:
+        return Item("video", exact)
 
 
 def _pdqs(data: bytes, turned: bool, least: int | None) -> tuple[tuple[Hash, ...], Image.Image]:
@@ -154,14 +161,6 @@ def _rows(picture: Image.Image) -> Read:
     return rows
 
 
-def is_video(head: bytes) -> bool:
-    """Whether a file's first 12 bytes are those of MP4, MOV, 3GP, WebM or Matroska."""
-    if head.startswith(_MATROSKA):
-        return True
-    atom, brand = head[4:8], head[8:12]
-    return atom in _MOVIE_ATOMS or (atom == b"ftyp" and brand not in _STILL_BRANDS)
-
-
 def _on_white(picture: Image.Image) -> Image.Image:
     """RGB, or one grey, which hashes as the same RGB does."""
     if picture.mode.startswith("I;16"):
@@ -170,17 +169,6 @@ def _on_white(picture: Image.Image) -> Image.Image:
         return picture if picture.mode in {"RGB", "L"} else picture.convert("RGB")
     paper = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(paper, picture.convert("RGBA")).convert("RGB")
-
-
-def _digests(pieces: Iterable[bytes]) -> tuple[Hash, ...]:
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    for piece in pieces:
-        md5.update(piece)
-        sha256.update(piece)
-    return (
-        Hash("md5", FILE_VARIANT, md5.hexdigest()),
-        Hash("sha256", FILE_VARIANT, sha256.hexdigest()),
-    )
 
 
 def _refuse_size(size: int, limit: int) -> None:

@@ -1,4 +1,5 @@
-"""The jail: a picture's bytes go into a locked process of its own, only hashes come out (C16).
+"""The jail: a picture's or video's bytes go into a locked process of its own, only hashes come out
+(C16).
 
 Nothing is decoded in the bot's own process, and what comes out is read as a stranger's post.
 
@@ -15,10 +16,12 @@ import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from bot.cases.hashes import BadSubmission, Item, parse_items
+from bot.cases.hashes import BadSubmission, Item, Media, parse_items
 from bot.conversation.picture import Problem
+from bot.hashing.kinds import is_video
 from bot.hashing.prisoners import Broken, Gone, Guard, JailError, run_alone
 from bot.hashing.walls import NO_WALLS
 
@@ -26,18 +29,22 @@ __all__ = ["Broken", "Jail", "JailError", "Refused"]
 
 PRISONER: Final = ("-I", "-B", "-m", "bot.hashing.locked")
 GUARD: Final = ("-I", "-B", "-m", "bot.hashing.guard")
+FILMED: Final = ("-I", "-B", "-m", "bot.hashing.filmed")
+PROOF: Final = Path(__file__).with_name("proof.mp4")
 ATTEMPTS: Final = ("open", "connect", "fork", "signal", "run", "become")
 WITHIN: Final = 30.0
 """Seconds from start to answer, decoders loaded and all."""
+LONGER: Final = 3
+"""So many times as long for a video."""
 AT_ONCE: Final = 1
-"""Pictures open at the same time: the rest of a small server's memory is for the bot."""
+"""Pictures or videos open at the same time: the rest of a small server's memory is for the bot."""
 _WHY: Final = {NO_WALLS: "the system has no libseccomp2, or its kernel refuses seccomp"}
 _PHASH: Final = re.compile(r"[0-9a-f]{16}")
 _PROBLEMS: Final[tuple[Problem, ...]] = ("size", "kind", "plain")
 
 
 class Refused(JailError):
-    """No hashes can be made of this picture."""
+    """No hashes can be made of this picture or video."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -45,72 +52,86 @@ class Refused(JailError):
 
 
 class Jail:
-    """Hashes pictures, each in a process that is locked before it gets the first byte."""
+    """Hashes pictures and videos, each in a process that is locked before the first byte."""
 
     def __init__(
         self,
         within: float = WITHIN,
         prisoner: Sequence[str] = PRISONER,
         guard: Sequence[str] = GUARD,
+        filmed: Sequence[str] = FILMED,
     ) -> None:
-        """`guard` forks the prisoners; where there is none, or it dies, each starts by itself."""
+        """`guard` forks the prisoners; where there is none, or it dies, each starts by itself, as
+        those for videos (`filmed`) always do."""
         self._within = within
         self._prisoner = tuple(prisoner)
         self._guarded = tuple(guard)
+        self._filmed = tuple(filmed)
         self.guard: Guard | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def hash(self, picture: bytes) -> Item:
-        """The picture's hashes, as the mini-app makes them. Refused, or Broken."""
+    async def hash(self, file: bytes) -> Item:
+        """Its hashes, as the mini-app makes them. Refused, or Broken."""
+        media: Media = "video" if is_video(file[:12]) else "image"
         async with self._places:
-            ended, said = await self._run(picture)
-        if ended < 0:  # the picture killed the decoder, took it over, or kept it too long
+            ended, said = await self._run(file, media)
+        if ended < 0:  # the file killed the decoder, took it over, or kept it too long
             raise Refused("kind")
         if ended != 0:
             raise Broken(_WHY.get(ended, f"the process ended with {ended}"))
-        return _item(said)
+        return _item(said, media)
 
     async def prove(self) -> None:
-        """Broken unless a picture gets its right hashes and no attempt to get out is survived."""
-        picture = _test_picture()
-        try:
-            item = await self.hash(picture)
-        except Refused as refused:
-            raise Broken(f"a good picture was refused: {refused.problem}") from None
-        digest = hashlib.sha256(picture).hexdigest()
-        if digest not in {one.value for one in item.hashes}:
-            raise Broken("the hashes of a picture were wrong")
+        """Broken unless a picture and a video get their right hashes and no attempt to get out is
+        survived."""
+        await self._prove("picture", _test_picture())
+        await self._prove("video", await asyncio.to_thread(PROOF.read_bytes))
         for attempt in ATTEMPTS:
-            ended, _ = await self._run(b"", attempt)
-            if ended != -signal.SIGSYS:
-                raise Broken(f"the attempt to {attempt} was survived")
+            await self._prove_walls("image", attempt)
+        await self._prove_walls("video", ATTEMPTS[0])
 
-    async def _run(self, picture: bytes, *attempt: str) -> tuple[int, bytes]:
+    async def _prove(self, name: str, file: bytes) -> None:
+        try:
+            item = await self.hash(file)
+        except Refused as refused:
+            raise Broken(f"a good {name} was refused: {refused.problem}") from None
+        digest = hashlib.sha256(file).hexdigest()
+        if digest not in {one.value for one in item.hashes}:
+            raise Broken(f"the hashes of a {name} were wrong")
+
+    async def _prove_walls(self, media: Media, attempt: str) -> None:
+        ended, _ = await self._run(b"", media, attempt)
+        if ended != -signal.SIGSYS:
+            raise Broken(f"the attempt to {attempt} was survived")
+
+    async def _run(self, file: bytes, media: Media, *attempt: str) -> tuple[int, bytes]:
         """How the prisoner ended, and what it said until then, at most a post's length."""
+        if media == "video":
+            return await run_alone(self._filmed, file, LONGER * self._within, *attempt)
         if self._guarded:
             if self.guard is None or not self.guard.is_there:
                 self.guard = Guard(self._guarded)
             with suppress(Gone):
-                return await self.guard.run(picture, self._within, *attempt)
-        return await run_alone(self._prisoner, picture, self._within, *attempt)
+                return await self.guard.run(file, self._within, *attempt)
+        return await run_alone(self._prisoner, file, self._within, *attempt)
 
 
-def _item(said: bytes) -> Item:
-    """One picture's hashes in the form of a post, and no other: the prisoner may be taken over."""
+def _item(said: bytes, media: Media) -> Item:
+    """One file's hashes in the form of a post, and no other: the prisoner may be taken over."""
     try:
         match json.loads(said):
-            case {"item": dict(posted), "phash": str(phash), **rest} if not rest:
+            case {"item": dict(posted), "phash": str() | None as phash, **rest} if not rest:
                 (item,) = parse_items([posted])
-                item = replace(item, phash=_PHASH.fullmatch(phash) and phash)
             case {"refused": problem, **rest} if not rest and problem in _PROBLEMS:
                 raise Refused(problem)
             case _:
                 raise Refused("kind")
     except (ValueError, RecursionError, BadSubmission):
         raise Refused("kind") from None
-    if item.media != "image" or item.phash is None:
+    is_marked = phash is not None and _PHASH.fullmatch(phash) is not None
+    if item.media != media or is_marked != (media == "image"):
         raise Refused("kind")
-    return item
+    return replace(item, phash=phash)
 
 
 def _test_picture() -> bytes:

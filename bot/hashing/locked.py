@@ -1,27 +1,16 @@
-"""The prisoner: its decoders are loaded (by `bot.hashing.guard`, or alone with `python -I -m
-bot.hashing.locked`), it raises the walls, and only then reads one picture from standard input and
-answers with its hashes, one JSON object.
+"""The prisoner for a picture: its decoders are loaded (by `bot.hashing.guard`, or alone with
+`python -I -m bot.hashing.locked`), and then it serves in its cell (`cell.py`)."""
 
-`{"item": …, "phash": …}`, the item as the mini-app posts it; `{"refused": problem}`; or nothing
-when there are no walls.
-"""
-
-import json
-import mmap
-import os
-import socket
 import sys
 import warnings
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
-from bot.conversation.picture import Problem
-from bot.hashing import walls
-from bot.hashing.errors import Empty, Framed, ImageError, NotAnImage, TooLarge, TooPlain
+from bot.cases.hashes import Item
+from bot.hashing import cell, walls
 from bot.hashing.image import FORMATS, hash_bytes
 from bot.hashing.likeness import phash
 
@@ -29,14 +18,6 @@ MOST: Final = 10_000_000
 """Bytes of a picture."""
 PIXELS: Final = 100_000_000
 """Of a picture; so many take 400 MB for some seconds, a JPEG a tenth of it."""
-_CHUNK: Final = 1 << 16
-_PROBLEMS: Final[dict[type[ImageError], Problem]] = {
-    TooLarge: "size",
-    TooPlain: "plain",
-    Framed: "plain",
-    NotAnImage: "kind",
-    Empty: "kind",
-}
 
 
 def main(attempt: str = "") -> None:
@@ -46,34 +27,17 @@ def main(attempt: str = "") -> None:
 
 
 def serve(attempt: str = "") -> None:
-    """One picture, one answer. With an `attempt` it tries that instead, which must be its end."""
-    try:
-        walls.raise_them()
-    except walls.NoWalls:
-        os._exit(walls.NO_WALLS)
-    if attempt:
-        _ATTEMPTS[attempt]()
-        os._exit(0)
-    _write(json.dumps(answer(_read())).encode())
-    os._exit(0)  # Python's own way out would look for files
+    """One picture, one answer; or an attempt to get out."""
+    cell.serve(attempt, _hashed, MOST, walls.SECONDS)
 
 
 def answer(data: bytes) -> dict[str, Any]:
     """The hashes of a picture, or why there are none."""
-    if len(data) > MOST:
-        return {"refused": "size"}
-    try:
-        item = hash_bytes(data, "image", scaled=True, mark=phash)
-    except ImageError as error:
-        return {"refused": _PROBLEMS[type(error)]}
-    except MemoryError:
-        return {"refused": "size"}
-    hashes = [
-        {"kind": one.kind, "variant": one.variant, "value": one.value}
-        | ({} if one.quality is None else {"quality": one.quality})
-        for one in item.hashes
-    ]
-    return {"item": {"media": item.media, "hashes": hashes}, "phash": item.phash}
+    return cell.answer(data, _hashed, MOST)
+
+
+def _hashed(data: bytes) -> Item:
+    return hash_bytes(data, "image", scaled=True, mark=phash)
 
 
 def warm() -> None:
@@ -98,30 +62,6 @@ def _turned() -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = 6
     return exif
-
-
-def _read() -> bytes:
-    """Standard input to its end, or one byte more than a picture may have."""
-    data = bytearray()
-    while len(data) <= MOST and (part := os.read(0, _CHUNK)):
-        data += part
-    return bytes(data)
-
-
-def _write(said: bytes) -> None:
-    while said:
-        said = said[os.write(1, said) :]
-
-
-_ATTEMPTS: Final[dict[str, Callable[[], object]]] = {
-    "open": lambda: os.open("/dev/null", os.O_WRONLY),
-    "connect": socket.socket,
-    "fork": os.fork,
-    "become": lambda: os.execv(sys.executable, [sys.executable, "-V"]),  # noqa: S606  # to be refused
-    "signal": lambda: os.kill(os.getppid(), 0),
-    "run": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC),
-}
-"""What a prisoner must not live to tell of (`Jail.prove`)."""
 
 
 if __name__ == "__main__":

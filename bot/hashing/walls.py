@@ -22,7 +22,7 @@ LIBRARY: Final = "libseccomp.so.2"
 MEMORY: Final = 600_000_000
 """Bytes of address space beyond what was taken before the walls."""
 SECONDS: Final = 10
-"""Of computing."""
+"""Of computing, for a picture."""
 
 _ALLOWED: Final = (
     "brk", "munmap", "mremap", "madvise", "futex", "exit", "exit_group", "rt_sigreturn",
@@ -60,12 +60,13 @@ class _Compare(ctypes.Structure):
     )
 
 
-def raise_them() -> None:
-    """Lock this process in for good; NoWalls, with whatever stands by then, when that fails."""
+def raise_them(seconds: int = SECONDS) -> None:
+    """Lock this process in for good, to compute for so long at most; NoWalls, with whatever stands
+    by then, when that fails."""
     try:
         library = ctypes.CDLL(LIBRARY, use_errno=True)
         _die_with_the_parent()
-        _limit()
+        _limit(seconds)
         _filter(library)
     except (OSError, ValueError, AttributeError) as error:
         raise NoWalls(type(error).__name__) from None
@@ -92,10 +93,10 @@ def _die_with_the_parent() -> None:
         _must(libc.prctl(option, value, 0, 0, 0))
 
 
-def _limit() -> None:
+def _limit(seconds: int) -> None:
     for what, most in (
         (resource.RLIMIT_AS, _address_space() + MEMORY),
-        (resource.RLIMIT_CPU, SECONDS),
+        (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, 0),

@@ -26,6 +26,12 @@ def pictures(scenes: int = 8) -> bytes:
     return b"".join(one.tobytes() for one in shown)
 
 
+@cache
+def standing(*seeds: int) -> bytes:
+    """The raw RGB of scenes in which nothing moves, one after another."""
+    return b"".join(photo(WIDE, HIGH, seed).tobytes() * SCENE for seed in seeds)
+
+
 def film(path: Path, *how: str, raw: bytes | None = None) -> bytes:
     """A video encoded `how`; the name's ending says in which container."""
     given = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDE}x{HIGH}", "-r", str(RATE))

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bot.cases.hashes import Item
+from bot.hashing.image import hash_bytes
 from tests.browser import films
 from tests.browser.conftest import CHROMIUM, PHONE
 from tests.browser.hashing_page import NOISE, Site, Visit, bits_apart, come, open_site
@@ -68,15 +69,24 @@ def share_met(ours: Item, theirs: Item) -> float:
     return sum(met) / len(met)
 
 
-def test_one_video_in_two_encodings_and_held_upright_is_found_by_its_stills(
+def exact(item: Item) -> set[tuple[str, str]]:
+    return {(one.kind, one.value) for one in item.hashes if one.variant == "file"}
+
+
+def test_one_video_in_two_encodings_and_held_upright_is_found_by_its_stills_here_and_on_the_server(
     site: Site, here: Visit, made: Films
 ) -> None:
     for content in (made.plainly, made.elsewhere, made.phone):
         here.choose(content, "video")
     expect(here.box.locator("li span")).to_have_text([f"Video {n} · code made" for n in (1, 2, 3)])
-    plainly, elsewhere, phone = sent(here, site, 3)
+    seen = plainly, elsewhere, phone = sent(here, site, 3)
     for one, other in [(plainly, elsewhere), (elsewhere, plainly), (plainly, phone)]:
         assert share_met(one, other) >= 0.9
+    for item, content in zip(seen, (made.plainly, made.elsewhere, made.phone), strict=True):
+        server = hash_bytes(content, "video")
+        assert share_met(item, server) >= 0.9
+        assert share_met(server, item) >= 0.9
+        assert exact(item) == exact(server)
     assert [one.variant for one in plainly.hashes[:-2]] == [f"frame-{n}" for n in range(1, 9)]
     assert {one.value for one in phone.hashes[-2:]} == {
         hashlib.sha256(made.phone).hexdigest(), hashlib.md5(made.phone).hexdigest(),
