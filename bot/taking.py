@@ -1,7 +1,7 @@
-"""Takes one picture out of a chat (C16): fetched into memory, hashed in the jail, registered.
+"""Takes one picture or video out of a chat (C16): fetched into memory, hashed in the jail, listed.
 
 Its bytes are never in the store, in a log or in an exception. Right before it is fetched, and again
-before anything is registered, the conversation must still be waiting for just this picture.
+before anything is registered, the conversation must still be waiting for just this one.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from typing import Final
 
 from bot.cases.hashes import Item
 from bot.channels import Channel, SendError
-from bot.channels.fetching import NotFetched
+from bot.channels.fetching import NotFetched, patience
 from bot.conversation.codec import decode_state
 from bot.conversation.picture import Awaited, Fetch, Problem
-from bot.conversation.sent import MOST_BYTES
+from bot.conversation.sent import most_bytes
 from bot.hashing.jail import Broken, Refused
 from bot.log import log, where
 from bot.store import (
@@ -34,7 +34,7 @@ from bot.store.held import HeldAlready
 from bot.vault import Vault
 
 WITHIN: Final = 20.0
-"""Seconds the platform has to hand the picture over."""
+"""Seconds the platform has to hand a picture over; for a video more."""
 GRACE: Final = timedelta(minutes=2)
 """How long after its time a picture that came in time may still be taken."""
 REMEMBERED: Final = timedelta(days=1)
@@ -81,9 +81,10 @@ class Taking:
             return None
         if self.clock() > awaited.until + GRACE:
             return "gone"
-        async with asyncio.timeout(self.within):
-            picture = await channel.fetch(bundle.address, fetch.file, MOST_BYTES)
-        item = await self.hash(picture)
+        most = most_bytes(fetch.media)
+        async with asyncio.timeout(patience(self.within, most)):
+            file = await channel.fetch(bundle.address, fetch.file, most)
+        item = await self.hash(file)
         if await self._wanted(bundle.conversation, fetch) is None:
             return None
         return await self._register(bundle.conversation, id, fetch, item, awaited.since)

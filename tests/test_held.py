@@ -52,6 +52,25 @@ def test_a_picture_is_the_same_when_pdq_and_phash_both_say_so(item: Item, same: 
     assert is_held(item, held()) is same
 
 
+def film(*pdqs: str) -> Item:
+    stills = (Hash("pdq", f"frame-{n}", one, 90) for n, one in enumerate(pdqs, 1))
+    return Item("video", (*stills, Hash("md5", "file", "2" * 32)))
+
+
+@pytest.mark.parametrize(
+    ("item", "same"),
+    [
+        (film(A, B), True),
+        (film(off(A, SAME_PDQ)), True),
+        (film(A, off(B, SAME_PDQ + 1)), False),
+        (film(), False),
+        (sent(phash=None), False),
+    ],
+)
+def test_a_video_is_the_same_when_all_its_stills_say_so(item: Item, same: bool) -> None:
+    assert is_held(item, [Held((A, B), media="video")]) is same
+
+
 def test_of_a_picture_without_phash_pdq_alone_says_it() -> None:
     assert is_held(sent(off(A, SAME_PDQ)), held(phash=None))
     assert not is_held(sent(off(A, SAME_PDQ + 1)), held(phash=None))
@@ -87,6 +106,15 @@ def test_a_copy_sent_again_registers_nothing_and_another_picture_joins(tmp_path:
         assert dump(tmp_path) == before
         assert (await sends(store, OTHER, case.number, "t")).images == 2
         await is_there(store, COPY, case.number)
+
+    play(tmp_path, story)
+
+
+def test_a_video_sent_again_registers_nothing_nor_does_it_hide_a_picture(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        case = await sends(store, film(A, B))
+        await is_there(store, film(A, B), case.number)
+        assert (await sends(store, sent(A), case.number, "v")).images == 2
 
     play(tmp_path, story)
 

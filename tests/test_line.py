@@ -107,7 +107,11 @@ LINES = {"type": "image", "contentProvider": {"type": "line"}}
         (message(**LINES), Content("7", datetime.fromtimestamp(1_772_348_400, UTC))),
         (message(type="image"), None),
         (message(type="image", contentProvider={"type": "external"}), None),
-        (message(**LINES | {"type": "video"}), None),
+        (
+            message(**LINES | {"type": "video"}),
+            Content("7", datetime.fromtimestamp(1_772_348_400, UTC), media="video"),
+        ),
+        (message(**LINES | {"type": "audio"}), None),
         (message(**LINES) | {"timestamp": 2**70}, None),
         (message(**LINES) | {"timestamp": "now"}, None),
     ],

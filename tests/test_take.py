@@ -32,7 +32,7 @@ from bot.conversation.model import (
 )
 from bot.conversation.picture import Content, Fetch, NotTaken, PinShown
 from bot.conversation.rules import may_take
-from bot.conversation.sent import MOST_BYTES
+from bot.conversation.sent import MOST_BYTES, MOST_FILM
 from tests.test_conversation import (
     ADULT,
     AGREE,
@@ -211,6 +211,12 @@ def test_a_picture_too_large_is_not_fetched():
     talk = waiting()(picture(size=MOST_BYTES + 1))
     assert talk.effects[0] == Remove("7")
     assert talk.said == ["take.size", "take.wait"]
+
+
+def test_a_video_may_be_larger_and_is_fetched_as_one():
+    film = picture(size=MOST_FILM, media="video")
+    assert waiting()(film).did(Fetch) == [Fetch("7", "file", media="video")]
+    assert waiting()(picture(size=MOST_FILM + 1, media="video")).said == ["take.size", "take.wait"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bot.conversation.codec import decode_state
 from bot.conversation.picture import Fetch
 from bot.conversation.sent import MOST_BYTES
 from bot.hashing.image import hash_bytes
-from bot.hashing.jail import Jail
+from bot.hashing.jail import PROOF, Jail
 from bot.store import Bundle, EffectId, Record, Registered
 from bot.taking import GRACE
 from bot.voice import ticket_digest
@@ -42,6 +42,12 @@ def everyday(kind: str = "JPEG", seed: int = 7) -> bytes:
 
 
 PICTURE = everyday()
+FILM = PROOF.read_bytes()
+
+
+def shared(film: bytes) -> set[str]:
+    """What partners get of a video."""
+    return {one.value for one in hash_bytes(film, "video").hashes if one.kind != "sha256"}
 
 
 def pdqs(picture: bytes) -> set[str]:
@@ -80,7 +86,8 @@ async def listed(town: Town | Account) -> set[str]:
 
 
 def pictures_in(town: Town) -> list[object]:
-    return [one for one in town.api.chats[ANN].values() if {"photo", "document"} & one.keys()]
+    kinds = {"photo", "document", "video"}
+    return [one for one in town.api.chats[ANN].values() if kinds & one.keys()]
 
 
 def untouched(town: Town) -> bool:
@@ -107,6 +114,63 @@ def test_c16_the_picture_that_was_agreed_to_becomes_hashes_and_leaves_the_chat(
         assert "Pictures: 1" in town.texts_in()[-2]
 
     tell(tmp_path, story)
+
+
+@pytest.mark.parametrize("kind", ["video", "video/mp4"])
+def test_c16_a_video_that_was_agreed_to_becomes_codes_of_its_file_and_its_stills(
+    tmp_path: Path, kind: str
+) -> None:
+    async def story(town: Town) -> None:
+        await agreed(town)
+        await town.hears(town.api.picture(ANN, FILM, "the-film", kind))
+        assert town.api.downloads == ["the-film"]
+        assert pictures_in(town) == []
+        found = await records(town)
+        assert {one.value for one in found} == shared(FILM)
+        assert {one.signal for one in found} == {"ImagePDQ", "VideoMD5"}
+        await town.hears(town.api.picture(ANN, FILM, "the-film", kind))
+        assert said(town, "take.already") == 1
+
+    tell(tmp_path, story)
+
+
+def test_of_a_video_telegram_hands_over_20_mb_and_the_person_is_told_when_it_is_more(
+    tmp_path: Path,
+) -> None:
+    async def story(town: Town) -> None:
+        await agreed(town)
+        await town.hears(town.api.picture(ANN, FILM + bytes(20_000_000), kind="video"))
+        assert said(town, "take.size") == 1
+        assert town.api.downloads == []
+
+    tell(tmp_path, story)
+
+
+def test_a_video_that_cannot_be_read_is_said_and_leaves_the_chat(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await agreed(town)
+        await town.hears(town.api.picture(ANN, FILM[: len(FILM) // 8], kind="video"))
+        assert said(town, "take.kind") == 1
+        assert pictures_in(town) == []
+        assert await listed(town) == set()
+
+    tell(tmp_path, story)
+
+
+def test_a_video_that_line_is_still_making_ready_is_asked_for_again(tmp_path: Path) -> None:
+    async def story(account: Account) -> None:
+        account.takes = True
+        account.restart(seconds=0.5)
+        await account.hears(account.event("follow"))
+        await account.presses(*WAY)
+        account.line.faults["/v2/bot/message/4711/content"] += ["preparing", "preparing"]
+        film = account.picture(FILM, "4711")
+        film["message"]["type"] = "video"
+        await account.hears(film)
+        assert account.line.asked("/v2/bot/message/4711/content")[-1] == 200
+        assert await listed(account) == shared(FILM)
+
+    play_line(tmp_path, story)
 
 
 def test_c16_on_line_it_is_fetched_once_and_the_person_is_told_how_to_unsend(
@@ -218,6 +282,7 @@ def test_c16_what_nobody_agreed_to_is_never_fetched(tmp_path: Path) -> None:
         await town.begins()
         for choice in WAY[:-1]:
             await town.hears(town.api.picture(ANN, PICTURE, kind="image/png"))
+            await town.hears(town.api.picture(ANN, FILM, kind="video"))
             await town.presses(choice)
         await town.hears(town.api.picture(ANN, PICTURE))
         assert untouched(town)

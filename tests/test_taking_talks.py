@@ -1,9 +1,9 @@
 """Golden talks with pictures (C16), as in a chat app: what a lawyer or counsellor can read.
 
-Lines that begin with `> ` are the person's; `> [a picture]`, `> [a copy of it]` and `> [a film]`
-are sent into the chat, `> [the page with the PIN]` opens the last page that was offered, and
-`> [number and PIN]` are typed. Lines in brackets say what was done. `SALA_UPDATE=1` writes what
-Sala says now.
+Lines that begin with `> ` are the person's; `> [a picture]`, `> [a copy of it]`, `> [a film]` and
+`> [a voice]` are sent into the chat, `> [the page with the PIN]` opens the last page that was
+offered, and `> [number and PIN]` are typed. Lines in brackets say what was done. `SALA_UPDATE=1`
+writes what Sala says now.
 """
 
 import io
@@ -18,6 +18,7 @@ from bot.channels import Message
 from bot.channels.fetching import NotFetched
 from bot.conversation.model import Media, Opened, Typed
 from bot.conversation.picture import Content
+from bot.hashing.jail import PROOF
 from bot.store import TicketRefused
 from bot.voice import ticket_digest
 from tests.talking import VAULT, Door, Talk, play, taking
@@ -27,7 +28,9 @@ TALKS = sorted((Path(__file__).parent / "transcripts" / "chat").glob("*.txt"))
 
 
 def picture(file: str) -> bytes:
-    """A picture by its seed, or a smaller JPEG of it."""
+    """A picture by its seed, or a smaller JPEG of it; or a film."""
+    if file == "film":
+        return PROOF.read_bytes()
     seed, _, copy = file.partition(" ")
     chance = np.random.default_rng(int(seed))
     small = Image.fromarray(chance.integers(0, 256, (9, 12, 3), np.uint8))
@@ -58,7 +61,7 @@ class ChatApp(Door):
         self.page = next((link.url.partition("#")[2] for link in links), self.page)
 
     async def fetch(self, address: bytes, file: str, most: int) -> bytes:
-        self.said.append("(the picture is fetched)\n")
+        self.said.append(f"(the {'film' if file == 'film' else 'picture'} is fetched)\n")
         if len(picture(file)) > most:
             raise NotFetched("size")
         return picture(file)
@@ -100,7 +103,10 @@ async def says(talk: Talk, door: ChatApp, line: str, n: int) -> None:
         case "[number and PIN]":
             await talk.arrives(Typed(talk.now, door.keys))
         case "[a film]":
-            await talk.arrives(Media(talk.now, "video", str(n)))
+            film = Content("film", talk.now, media="video")
+            await talk.arrives(Media(talk.now, "video", str(n), None, film))
+        case "[a voice]":
+            await talk.arrives(Media(talk.now, "voice", str(n)))
         case words:
             await talk.arrives(Typed(talk.now, words))
     await talk.work()

@@ -137,6 +137,7 @@ SIZES = [
     "no size",
 ]
 PNG = {"file_id": "whole", "mime_type": "image/png", "file_size": 5}
+MP4 = PNG | {"mime_type": "video/mp4"}
 SENT = datetime.fromtimestamp(1, UTC)
 
 
@@ -151,10 +152,15 @@ SENT = datetime.fromtimestamp(1, UTC)
         (message(photo=SIZES, date=2**62), None),
         (message(document=PNG), Content("whole", SENT, 5)),
         (message(document=PNG | {"mime_type": "application/pdf"}), None),
-        (message(document=PNG | {"mime_type": "image/heic"}), None),
+        (message(document=PNG | {"mime_type": "image/heic"}), Content("whole", SENT, 5)),
+        (message(document=PNG | {"mime_type": "image/svg+xml"}), None),
         (message(document=PNG | {"file_id": ""}), None),
-        (message(video=PNG), None),
-        (message(animation=PNG, document=PNG | {"mime_type": "video/mp4"}), None),
+        (message(video=PNG), Content("whole", SENT, 5, "video")),
+        (message(video_note=PNG), Content("whole", SENT, 5, "video")),
+        (message(animation=PNG, document=MP4), Content("whole", SENT, 5, "video")),
+        (message(document=MP4 | {"mime_type": "video/x-flv"}), None),
+        (message(video=PNG, date="today"), None),
+        (message(video={}), None),
     ],
 )
 def test_c16_by_what_a_picture_could_be_fetched_is_noted_only_where_it_may_be_taken(

@@ -114,11 +114,11 @@ class Channel(Protocol):
 
     @property
     def fetches(self) -> bool:
-        """Whether a picture sent into its chats can be fetched at all (C16)."""
+        """Whether a picture or video sent into its chats can be fetched at all (C16)."""
         ...
 
     async def fetch(self, address: bytes, file: str, most: int) -> bytes:
-        """The bytes of a picture that was asked for, at most so many; else NotFetched."""
+        """The bytes of a picture or video that was asked for, at most so many; else NotFetched."""
         ...
 
 

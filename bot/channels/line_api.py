@@ -4,6 +4,7 @@ Errors: `Refused`, which says only what kind of answer it was. LINE's answers an
 exceptions can hold ids and tokens, so neither leaves this module.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from aiohttp import ClientError
 
 from bot.channels.calls import Calls
-from bot.channels.fetching import at_most
+from bot.channels.fetching import at_most, patience
 
 Outcome = Literal["done", "stale", "busy", "month", "gone", "unclear", "refused"]
 """How a call went: accepted (now or before) · the reply token is used or expired · too many at
@@ -27,6 +28,8 @@ HOST: Final = "https://api.line.me"
 DATA_HOST: Final = "https://api-data.line.me"
 SECONDS: Final = 8.0
 """How long LINE may take to answer."""
+AGAIN: Final = 8
+"""So many times within that it is asked whether a video is ready."""
 
 
 class Refused(Exception):
@@ -175,7 +178,9 @@ class LineApi:
         await self.call(self.messaging.show_loading_animation, request)
 
     async def content(self, message: str, most: int) -> bytes:
-        """A picture that a person sent, at most so many bytes. NotFetched when there are more.
+        """What a person sent, at most so many bytes. NotFetched when there are more.
+
+        LINE makes a video ready before it hands it over; it is asked again until it is.
 
         By the SDK's connection but not by its method, which reads without a limit, logs the bytes
         and keeps them as its last answer.
@@ -185,16 +190,19 @@ class LineApi:
         return data
 
     async def _content(self, url: str, most: int, _request_timeout: float) -> bytes:
-        answer = await self._client("messaging").rest_client.get_request(
-            url,
-            headers={"Authorization": f"Bearer {self._token}"},
-            _preload_content=False,
-            _request_timeout=_request_timeout,
-        )
-        async with answer:
-            if answer.status != HTTPStatus.OK:
-                raise Refused("gone")
-            return await at_most(answer.content.iter_any(), most)
+        while True:
+            answer = await self._client("messaging").rest_client.get_request(
+                url,
+                headers={"Authorization": f"Bearer {self._token}"},
+                _preload_content=False,
+                _request_timeout=patience(_request_timeout, most),
+            )
+            async with answer:
+                if answer.status == HTTPStatus.OK:
+                    return await at_most(answer.content.iter_any(), most)
+                if answer.status != HTTPStatus.ACCEPTED:
+                    raise Refused("gone")
+            await asyncio.sleep(_request_timeout / AGAIN)
 
     # -- menus
 

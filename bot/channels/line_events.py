@@ -58,7 +58,7 @@ def parse_webhook(body: bytes, now: datetime, *, takes: bool = False) -> tuple[H
     """The events to keep, in the order in which they happened; Malformed otherwise.
 
     `now` becomes the time of the events: a redelivered one may carry a time long past. `takes`
-    notes by what a picture could be fetched.
+    notes by what a picture or video could be fetched.
     """
     try:
         plain = json.loads(body)
@@ -126,13 +126,17 @@ def _typed(text: str, id: str, at: datetime) -> Typed | TooLong:
 
 
 def _content(plain: Mapping[str, Any]) -> Content | None:
-    """A picture that LINE itself keeps; the id of its message is what it is fetched by."""
+    """One that LINE itself keeps; the id of its message is what it is fetched by."""
     match plain:
         case {
             "timestamp": int(at),
-            "message": {"type": "image", "id": str(id), "contentProvider": {"type": "line"}},
+            "message": {
+                "type": "image" | "video" as media,
+                "id": str(id),
+                "contentProvider": {"type": "line"},
+            },
         }:
-            return content(id, at)
+            return content(id, at, media=media)
         case _:
             return None
 

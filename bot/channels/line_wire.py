@@ -138,7 +138,7 @@ class LineChannel(Plain):
             self._menus_read = None
 
     async def fetch(self, address: bytes, file: str, most: int) -> bytes:
-        """The picture in the message `file`; LINE may have made it smaller."""
+        """The picture or video in the message `file`; LINE may have made it smaller."""
         try:
             return await self.api.content(file, most)
         except Refused:

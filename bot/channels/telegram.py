@@ -58,6 +58,7 @@ POLL: Final = 50
 LONGEST_PAUSE: Final = 60
 _SECRET: Final = b"x-telegram-bot-api-secret-token"  # a header's name
 _GONE: Final = "chat not found"
+_TOO_BIG: Final = "file is too big"
 
 
 # ---------------------------------------------------------------- sending
@@ -137,14 +138,15 @@ class TelegramChannel(Plain):
         await self._once(self.bot.delete_message(chat_of(address), int(ref)))
 
     async def fetch(self, address: bytes, file: str, most: int) -> bytes:
-        """The picture of this file id; Telegram has made a photo smaller, a document not."""
+        """The file of this id, of at most 20 MB; Telegram makes photos and videos smaller."""
         try:
             found = await self.bot.get_file(file)
             if not (found.file_path or "").startswith(f"{self.bot.base_file_url}/"):
                 raise NotFetched("gone")
             return await self._http.download(found.file_path or "", most)
-        except TelegramError:
-            raise NotFetched("gone") from None
+        except TelegramError as error:
+            is_large = _TOO_BIG in error.message.lower()
+            raise NotFetched("size" if is_large else "gone") from None
 
     async def speak(self, address: bytes, language: Language) -> None:
         """This chat's commands in this language, behind the menu button."""

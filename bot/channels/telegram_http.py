@@ -16,6 +16,7 @@ from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError, T
 from telegram.request import BaseRequest, RequestData
 
 from bot.channels.calls import Calls
+from bot.channels.fetching import patience
 from bot.settings import TelegramSettings
 
 API: Final = "https://api.telegram.org"
@@ -96,7 +97,7 @@ class TelegramHttp(BaseRequest):
     async def download(self, url: str, most: int) -> bytes:
         """The bytes at an address. NotFetched when there are more than `most`, TelegramError."""
         try:
-            status, body = await self._calls.get(url, self._answer_within, most)
+            status, body = await self._calls.get(url, patience(self._answer_within, most), most)
         except TimeoutError:
             raise TimedOut from None
         except ClientError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from bot.cases.hashes import Media as ContentMedia
 from bot.cases.number import find_number
 from bot.channels import Link, Message
 from bot.channels.fetching import content
@@ -42,7 +43,13 @@ _CHOICE: Final = re.compile(r"([a-z0-9_.]{1,40})=([A-Za-z0-9_.-]{1,20})")
 _START: Final = re.compile(r"/start(@\w+)?(\s|$)")
 _TO_BOT: Final = re.compile(r"(/\w+)@\w+")
 
-_PICTURES: Final = frozenset(("image/jpeg", "image/png", "image/webp"))
+_KINDS: Final[dict[str, ContentMedia]] = {
+    "image/jpeg": "image", "image/png": "image", "image/webp": "image", "image/heic": "image",
+    "image/heif": "image", "image/avif": "image", "image/gif": "image", "video/mp4": "video",
+    "video/quicktime": "video", "video/webm": "video", "video/x-matroska": "video",
+    "video/3gpp": "video",
+}  # fmt: skip
+"""What a file may say that it is, to be fetched at all; what it is, its bytes say."""
 
 Kind = Literal["image", "video", "file", "voice", "sticker", "location"]
 _MEDIA: Final[tuple[tuple[str, Kind], ...]] = (
@@ -79,7 +86,7 @@ class Heard:
 def parse(update: object, at: datetime, *, takes: bool = False) -> Heard | None:
     """What an update says; None for what is no private chat's or not asked for. Never raises.
 
-    `takes` notes by what a picture could be fetched, and hears the words below it before it.
+    `takes` notes by what a picture or video could be fetched, and hears the words below it first.
     """
     match update:
         case {"update_id": int(id), "message": {"chat": {"type": "private", "id": int(chat)}} as m}:
@@ -133,7 +140,7 @@ def _events(message: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:
 
 
 def _with_content(events: tuple[Inbound, ...], message: Mapping[str, Any]) -> tuple[Inbound, ...]:
-    """Words below a picture may say who is in it: they are heard before it is taken (C16)."""
+    """Words below it may say who is in it: they are heard before it is taken (C16)."""
     media, *words = events or (None,)
     if not isinstance(media, Media):
         return events
@@ -141,16 +148,20 @@ def _with_content(events: tuple[Inbound, ...], message: Mapping[str, Any]) -> tu
 
 
 def _content(message: Mapping[str, Any]) -> Content | None:
-    """The largest of a photo's sizes, or a document that says it is a picture."""
+    """The largest of a photo's sizes, a video, or a document that says it is a picture or video."""
+    media: ContentMedia = "image"
     match message:
         case {"date": int(date), "photo": [*sizes]}:
             found = [one for one in map(_file, sizes) if one]
             largest = max(found, key=lambda one: one[2], default=None)
+        case {"date": int(date), "video": video} | {"date": int(date), "video_note": video}:
+            media, largest = "video", _file(video)
         case {"date": int(date), "document": {"mime_type": str(kind)} as document}:
-            largest = _file(document) if kind in _PICTURES else None
+            media = _KINDS.get(kind, media)
+            largest = _file(document) if kind in _KINDS else None
         case _:
             return None
-    return content(largest[0], date * 1000, largest[1]) if largest else None
+    return content(largest[0], date * 1000, largest[1], media) if largest else None
 
 
 def _file(plain: object) -> tuple[str, int | None, int] | None:

@@ -1,10 +1,11 @@
-"""What is sent into the chat and is not text: refused unopened, unless it is the picture that was
-asked for and agreed to (C16)."""
+"""What is sent into the chat and is not text: refused unopened, unless it is the picture or video
+that was asked for and agreed to (C16)."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bot.cases.hashes import Media as ContentMedia
 from bot.conversation.model import (
     Effect,
     Hashed,
@@ -21,6 +22,8 @@ from bot.conversation.walk import Step, enter, send
 
 MOST_BYTES: Final = 10_000_000
 """Of one picture."""
+MOST_FILM: Final = 50_000_000
+"""Bytes of one video; Telegram hands over no more than 20 MB."""
 SKEW: Final = timedelta(seconds=5)
 """How far the platform's clock may be behind ours: what it sent earlier was not asked for."""
 
@@ -66,11 +69,16 @@ def _offered(state: State, event: Media, remove: tuple[Remove, ...]) -> Step:
         return after(remove, refused(answered, "media", event.at))
     if awaited.ref:
         return after(remove, refused(answered, "take.one", event.at))
-    if content.size is not None and content.size > MOST_BYTES:
+    if content.size is not None and content.size > most_bytes(content.media):
         return after(remove, refused(answered, "take.size", event.at))
     taking = replace(awaited, left=awaited.left - 1, ref=event.ref)
-    fetch = Fetch(event.ref, content.file, state.number)
+    fetch = Fetch(event.ref, content.file, state.number, content.media)
     return Step(replace(state, awaited=taking), (fetch,))
+
+
+def most_bytes(media: ContentMedia) -> int:
+    """How large one may be."""
+    return MOST_FILM if media == "video" else MOST_BYTES
 
 
 def _over(awaited: Awaited, at: datetime) -> bool:

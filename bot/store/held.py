@@ -7,14 +7,14 @@ from collections import defaultdict
 from datetime import datetime
 
 from bot.cases.hashes import Item
-from bot.cases.likeness import Held, is_upright
+from bot.cases.likeness import Held, is_still, is_upright
 from bot.store.jobs import Connection
 from bot.store.schema import micros
 from bot.vault import Vault
 
 
 class HeldAlready(Exception):
-    """The case holds this picture already."""
+    """The case holds this picture or video already."""
 
 
 _KEEP = """insert into likeness values (?, ?, ?, ?) on conflict(cases, image)
@@ -34,16 +34,21 @@ def keep_phash(
 
 
 def held(db: Connection, vault: Vault, case: bytes) -> list[Held]:
-    """The pictures that the case holds now."""
+    """The pictures and videos that the case holds now."""
     pdqs: defaultdict[int, list[str]] = defaultdict(list)
+    films: set[int] = set()
     for image, variant, id, sealed in db.execute(_PDQS, (case,)):
         if is_upright("pdq", variant):
+            films |= {image} if is_still(variant) else set()
             pdqs[image].append(vault.open(f"hash.value|{id.hex()}", sealed).decode())
     marks = {
         image: vault.open(_place(case, image), sealed).decode()
         for image, sealed in db.execute(_MARKS, (case,))
     }
-    return [Held(tuple(values), marks.get(image)) for image, values in pdqs.items()]
+    return [
+        Held(tuple(values), marks.get(image), "video" if image in films else "image")
+        for image, values in pdqs.items()
+    ]
 
 
 def _place(case: bytes, image: int) -> str:

@@ -24,7 +24,9 @@ from openapi_core.testing import MockRequest, MockResponse
 from bot.channels.line_faces import graphemes
 from tests.peers import specs
 
-Fault = Literal["500", "500 after", "cut after", "slow after", "rate", "concurrent", "month"]
+Fault = Literal[
+    "500", "500 after", "cut after", "slow after", "rate", "concurrent", "month", "preparing"
+]
 Json = dict[str, Any]
 TOKEN_LIVES = timedelta(minutes=1)
 KEY_LIVES = timedelta(hours=24)
@@ -139,6 +141,8 @@ class FakeLine:
             self.faulty.append(f"{request.path}: {error!r}")
             raise
         self.calls.append((request.path, status))
+        if fault == "preparing":  # a video that LINE has not made ready yet
+            return web.Response(status=202)
         sent = self.contents.get(request.path.split("/")[-2])
         if status == 200 and sent is not None and fault is None:
             return web.Response(body=sent, content_type="image/jpeg")

@@ -89,11 +89,14 @@ class TelegramApi:
     def picture(
         self, chat: int, data: bytes, name: str = "", kind: str = "", **more: Any
     ) -> dict[str, Any]:
-        """A person sends a picture as a photo, in two sizes, or with a kind as a file."""
+        """A person sends a picture as a photo, in two sizes, a `video`, or with a kind a file."""
         id = name or f"file-{self._next()}"
         self.files[id] = data
         self.files[f"{id}-small"] = b"the small one"
         file = {"file_id": id, "file_unique_id": f"u{id}", "file_size": len(data)}
+        if kind == "video":
+            shown = {"width": 1280, "height": 720, "duration": 2}
+            return self._incoming(chat, {"video": file | shown, **more})
         if kind:
             return self._incoming(chat, {"document": file | {"mime_type": kind}, **more})
         large = file | {"width": 1280, "height": 960}
