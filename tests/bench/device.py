@@ -132,17 +132,19 @@ def held(pids: list[int]) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
-def told_of_film(browser: Browser, folder: Path) -> None:
+def told_of_film(browser: Browser, folder: Path, size: int = FILM) -> None:
     """A video's digests in the page, beside those of the system's own programs."""
-    file = folder / "film.mp4"
-    file.write_bytes(b"\0\0\0\x18ftypmp42" + os.urandom(FILM - 12))
+    path = folder / "film.mp4"
+    with path.open("wb") as file:
+        file.write(b"\0\0\0\x18ftypmp42" + os.urandom(1_000_000))
+        file.truncate(size)
     page = browser.new_page()
     page.route(f"{HOME}/**", serve)
     page.goto(f"{HOME}/")
     page.set_content("<input type=file>")
-    page.set_input_files("input", file)
+    page.set_input_files("input", path)
     before = os.times()
-    programs = (["sha256sum", file], ["md5sum", file])
+    programs = (["sha256sum", path], ["md5sum", path])
     said = [subprocess.run(one, capture_output=True, check=True).stdout for one in programs]
     after = os.times()
     wall = after.elapsed - before.elapsed
@@ -154,7 +156,7 @@ def told_of_film(browser: Browser, folder: Path) -> None:
     assert digests == [one.split()[0].decode() for one in said]
     cpu = watched.seconds() - started
     print(
-        f"video of {FILM / 1e6:.0f} MB: {took:.0f} ms; sha256sum and md5sum {wall * 1000:.0f} ms "
+        f"video of {size / 1e6:.0f} MB: {took:.0f} ms; sha256sum and md5sum {wall * 1000:.0f} ms "
         f"({wall * 1000 / took:.0%} of their speed; by processor time {own / cpu:.0%}); "
         f"at most {watched.peak:.0f} MiB above rest"
     )
