@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from bot.cli import main
-from bot.hashing.filmed import MOST, PROOF
+from bot.hashing.filmed import MOST
+from bot.hashing.kinds import PROOF
 from bot.text import load_texts
 from tests.serving import SALA, clean_environment
 

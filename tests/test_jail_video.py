@@ -18,7 +18,8 @@ from bot.hashing import video
 from bot.hashing.errors import NotAnImage, TooLarge
 from bot.hashing.filmed import MOST
 from bot.hashing.image import hash_bytes
-from bot.hashing.jail import FILMED, PROOF, Broken, Jail, Refused
+from bot.hashing.jail import FILMED, Broken, Jail, Refused
+from bot.hashing.kinds import PROOF
 from bot.hashing.pdq import distance
 from tests.browser import films
 

@@ -17,7 +17,8 @@ from bot.conversation.codec import decode_state
 from bot.conversation.picture import Fetch
 from bot.conversation.sent import MOST_BYTES
 from bot.hashing.image import hash_bytes
-from bot.hashing.jail import PROOF, Jail
+from bot.hashing.jail import Jail
+from bot.hashing.kinds import PROOF
 from bot.store import Bundle, EffectId, Record, Registered
 from bot.taking import GRACE
 from bot.voice import ticket_digest

@@ -18,7 +18,7 @@ from bot.channels import Message
 from bot.channels.fetching import NotFetched
 from bot.conversation.model import Media, Opened, Typed
 from bot.conversation.picture import Content
-from bot.hashing.jail import PROOF
+from bot.hashing.kinds import PROOF
 from bot.store import TicketRefused
 from bot.voice import ticket_digest
 from tests.talking import VAULT, Door, Talk, play, taking

@@ -6,13 +6,12 @@ seconds anyway. So whoever gets no video has them not loaded.
 
 import sys
 from io import BytesIO
-from pathlib import Path
 from typing import Final
 
 from bot.cases.hashes import Item
 from bot.hashing import cell, walls
 from bot.hashing.errors import Empty, TooPlain
-from bot.hashing.kinds import digests
+from bot.hashing.kinds import PROOF, digests
 from bot.hashing.video import stills
 
 MOST: Final = 50_000_000
@@ -21,8 +20,6 @@ PIXELS: Final = 3_000_000_000
 """To be decoded of one: 50 seconds of full HD, were each of its pictures needed."""
 SECONDS: Final = 40
 """Of computing."""
-PROOF: Final = Path(__file__).with_name("proof.mp4")
-"""Two seconds of a generated pattern (ffmpeg's `mandelbrot`)."""
 
 
 def main(attempt: str = "") -> None:

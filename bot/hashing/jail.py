@@ -16,12 +16,11 @@ import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from bot.cases.hashes import BadSubmission, Item, Media, parse_items
 from bot.conversation.picture import Problem
-from bot.hashing.kinds import is_video
+from bot.hashing.kinds import PROOF, is_video
 from bot.hashing.prisoners import Broken, Gone, Guard, JailError, run_alone
 from bot.hashing.walls import NO_WALLS
 
@@ -30,7 +29,6 @@ __all__ = ["Broken", "Jail", "JailError", "Refused"]
 PRISONER: Final = ("-I", "-B", "-m", "bot.hashing.locked")
 GUARD: Final = ("-I", "-B", "-m", "bot.hashing.guard")
 FILMED: Final = ("-I", "-B", "-m", "bot.hashing.filmed")
-PROOF: Final = Path(__file__).with_name("proof.mp4")
 ATTEMPTS: Final = ("open", "connect", "fork", "signal", "run", "become")
 WITHIN: Final = 30.0
 """Seconds from start to answer, decoders loaded and all."""

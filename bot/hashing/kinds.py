@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from bot.cases.hashes import FILE_VARIANT, Hash
@@ -11,6 +12,8 @@ _STILL_BRANDS: Final = frozenset(
 )
 _MOVIE_ATOMS: Final = frozenset((b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"))
 _MATROSKA: Final = b"\x1aE\xdf\xa3"
+PROOF: Final = Path(__file__).with_name("proof.mp4")
+"""By which the jail is proved: two seconds of a generated pattern (ffmpeg's `mandelbrot`)."""
 
 
 def is_video(head: bytes) -> bool:
