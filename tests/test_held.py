@@ -111,7 +111,7 @@ def test_a_copy_sent_again_registers_nothing_and_another_picture_joins(tmp_path:
 
 
 def test_a_video_sent_again_registers_nothing_nor_does_it_hide_a_picture(tmp_path: Path) -> None:
-    async def story(store: SqliteStore) -> None:
+    async def story(store: WholeStore) -> None:
         case = await sends(store, film(A, B))
         await is_there(store, film(A, B), case.number)
         assert (await sends(store, sent(A), case.number, "v")).images == 2
