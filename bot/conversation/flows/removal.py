@@ -1,14 +1,7 @@
 """The image at hand, consent, the mini-app, the case; and whoever no hash is made for (C5–C7)."""
 
 from bot.conversation.flows.take import TAKE
-from bot.conversation.shows import Show
-from bot.conversation.table import Line, Node, ask, decide, do, tell
-
-
-def _simply(id: str, show: Show) -> Node:
-    """Said in words of its own to a child under 13."""
-    return tell(id, Line(id, show=show, simple=f"{id}.simple"), then="home")
-
+from bot.conversation.table import Line, ask, decide, do, tell
 
 REMOVAL = (
     decide(
