@@ -109,6 +109,8 @@ def test_what_has_happened_goes_before_what_is_threatened(words):
     [
         "no he pagado",
         "todavía no pagué",
+        "me dio 24 horas para pagarle",
+        "i have 24 hours to pay",
         "i havent paid him",
         "i never paid",
         "ยังไม่ได้โอน",
