@@ -1,5 +1,5 @@
 """The command line: run · talk · understand · hash · case · partner · exchange · keys · migrate ·
-export · import."""
+export · import · backup."""
 
 import asyncio
 import gc
@@ -25,6 +25,7 @@ from bot.hashing.errors import ImageError
 from bot.hashing.image import hash_file
 from bot.hashing.jail import Broken, Jail
 from bot.hashing.walls import no_core
+from bot.keeping import commands as keeping
 from bot.log import log, quieten
 from bot.moving import commands as moving
 from bot.opening import usable_settings, with_sala
@@ -198,7 +199,7 @@ def _listening(settings: Settings) -> socket:
         ) from None
 
 
-for _command in (*operating, *exchanging, *moving):
+for _command in (*operating, *exchanging, *moving, *keeping):
     main.add_command(_command)
 
 

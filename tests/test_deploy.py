@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def number(pattern: str, text: str) -> int:
 
 
 CADDY, UNIT = block("reverse_proxy "), block("ExecStart=/opt/sala/venv/bin/sala run")
-FIREWALL, BACKUP = block("flush ruleset"), block("vacuum into")
+FIREWALL, BACKUP = block("flush ruleset"), block("sala backup ")
 SETTINGS = dict(row.split("=", 1) for row in block("SALA_PUBLIC_URL=").splitlines())
 COMMANDS = sorted(
     {
@@ -114,16 +113,12 @@ def test_the_unit_lets_the_jail_lock_itself() -> None:
     assert "\nSystemCallFilter=seccomp\n" in UNIT.partition("SystemCallFilter=~")[2]
 
 
-def test_the_backup_holds_what_was_just_written_while_sala_runs(tmp_path: Path) -> None:
-    from sqlite_utils.utils import sqlite3
-
-    kept, copy = tmp_path / "sala.db", tmp_path / "copy.db"
-    db = sqlite3.connect(kept)
-    db.executescript("pragma journal_mode = wal; create table one (x); insert into one values (7);")
-    program = BACKUP.split("<<'PYTHON'\n")[1].split("PYTHON\n")[0]
-    program = program.replace("/var/lib/sala/sala.db", str(kept))
-    subprocess.run([sys.executable, "-", str(copy)], input=program, text=True, check=True)
-    db.close()
-    restored = sqlite3.connect(copy)
-    assert restored.execute("select x from one").fetchone() == (7,)
-    restored.close()
+def test_the_backup_of_the_page_holds_what_was_kept(tmp_path: Path) -> None:
+    (row,) = [row for row in BACKUP.splitlines() if "sala backup" in row]
+    environment = {"SALA_DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": ""}
+    assert CliRunner(env=environment).invoke(main, ["migrate"]).exit_code == 0
+    words = shlex.split(row.replace("$copy", str(tmp_path / "copy")))
+    assert words[0] == "/usr/local/bin/sala"
+    assert CliRunner(env=environment).invoke(main, words[1:]).exit_code == 0
+    kept, copy = ((tmp_path / name).stat().st_size for name in ("data/sala.db", "copy"))
+    assert kept == copy
