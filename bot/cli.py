@@ -1,5 +1,5 @@
 """The command line: run · talk · understand · hash · case · partner · exchange · keys · migrate ·
-export · import · backup."""
+export · import · backup · rotate."""
 
 import asyncio
 import gc

@@ -1,5 +1,6 @@
-"""What an operator does to all that is kept: `sala backup FILE`."""
+"""What an operator does to all that is kept: `sala backup FILE`, `sala rotate`."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,9 @@ import click
 from bot.opening import usable_settings
 from bot.store import StoreError
 from bot.store.copying import copy_file
+from bot.store.resealing import ends_alone
+from bot.store.sqlite import SqliteStore
+from bot.vault import Vault, VaultError, load_or_make, replace_keys, turning
 
 
 @click.command()
@@ -33,4 +37,58 @@ def backup(file: Path) -> None:
         raise click.ClickException(f"{error.filename or file}: {error.strerror}") from None
 
 
-commands: Final[tuple[click.Command, ...]] = (backup,)
+@click.command()
+def rotate() -> None:
+    """Put a new seal key into the key file and seal with it what is kept, while Sala runs or not.
+
+    Ended midway it goes on when it is run again. The former key goes from the file once nothing is
+    sealed with it and Sala stands. What is looked up by (the pepper) stays as it is.
+    """
+    settings = usable_settings()
+    if settings.postgres:
+        raise click.ClickException("On PostgreSQL keys cannot be changed yet.")
+    for file in (settings.key_file, settings.database):
+        if not file.exists():
+            raise click.ClickException(f"There is no {file}.")
+    try:
+        with turning(settings.key_file) as key_file:
+            _rotate(key_file, settings.database)
+    except (StoreError, VaultError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+
+def _rotate(key_file: Path, database: Path) -> None:
+    vault, _ = load_or_make(key_file)
+    if vault.former:
+        click.echo("Goes on with the new key that is there already.")
+    else:
+        asyncio.run(_belong(database, vault))
+        vault = vault.with_new_key()
+        replace_keys(key_file, vault)
+        click.echo(f"A new key is first in {key_file}. Copy that file offline again, now.")
+    click.echo(f"{asyncio.run(_sealed_anew(database, vault))} values sealed anew.")
+    if ends_alone(database, vault, lambda: replace_keys(key_file, vault.without_former())):
+        click.echo("The former key is gone from the file, and opens old backups alone.")
+    else:
+        click.echo(
+            "The former key stays in the file while Sala runs: stop Sala, run `sala rotate` once "
+            "more, and start it."
+        )
+
+
+async def _belong(database: Path, vault: Vault) -> None:
+    """An error when these keys are not those of the database."""
+    await SqliteStore.open(database, vault).close()
+
+
+async def _sealed_anew(database: Path, vault: Vault) -> int:
+    store = SqliteStore.open(database, vault)
+    try:
+        return sum([count async for count in store.reseal()])
+    finally:
+        await store.close()
+
+
+commands: Final[tuple[click.Command, ...]] = (backup, rotate)

@@ -85,7 +85,7 @@ async def lived_in(store: WholeStore) -> str:
     await store.deny([picture("d" * 64)], NOW)
     await store.submit(partner, "adults", [Submitted("ImagePDQ", "e" * 64, "Blocked")], NOW)
     await store.serve("ncmec", "Take It Down", "adults", "https://there.example", "0", "us", NOW)
-    id = hash_id(VAULT, "adults", "ImagePDQ", A)
+    id = hash_id(store.vault, "adults", "ImagePDQ", A)
     await store.has_raised("ncmec", [Raisable(id, "ImagePDQ", A, gone=False, change=1, entry="e")])
     return await store.write_out(None)
 

@@ -10,6 +10,7 @@ from bot.store.ledger import Ledger
 from bot.store.moving import Moving
 from bot.store.partners import Partners
 from bot.store.pins import Pins
+from bot.store.resealing import Resealing
 from bot.store.retention import Retention
 from bot.store.turns import Turns
 from bot.store.upward import Upward
@@ -21,6 +22,17 @@ def utc_now() -> datetime:
 
 
 class WholeStore(
-    Turns, Ledger, Pins, Retention, Partners, Feed, Denials, Deposits, Figures, Moving, Upward
+    Turns,
+    Ledger,
+    Pins,
+    Retention,
+    Partners,
+    Feed,
+    Denials,
+    Deposits,
+    Figures,
+    Moving,
+    Upward,
+    Resealing,
 ):
     """`Store` and `Registry` over one database (docs/architecture.md)."""
