@@ -1,5 +1,5 @@
 """The command line: run · talk · understand · hash · case · partner · exchange · keys · migrate ·
-export · import · backup · rotate."""
+export · import · backup · rotate · erase."""
 
 import asyncio
 import gc

@@ -1,4 +1,5 @@
-"""What an operator does to all that is kept: `sala backup FILE`, `sala rotate`."""
+"""What an operator does to all that is kept: `sala backup FILE`, `sala rotate`,
+`sala erase CASE`."""
 
 import asyncio
 from pathlib import Path
@@ -6,8 +7,10 @@ from typing import Final
 
 import click
 
-from bot.opening import usable_settings
-from bot.store import StoreError
+from bot.app import Sala, now
+from bot.cases.number import read_number
+from bot.opening import usable_settings, with_sala
+from bot.store import WITHDRAW_AFTER, StoreError
 from bot.store.copying import copy_file
 from bot.store.resealing import ends_alone
 from bot.store.sqlite import SqliteStore
@@ -91,4 +94,47 @@ async def _sealed_anew(database: Path, vault: Vault) -> int:
         await store.close()
 
 
-commands: Final[tuple[click.Command, ...]] = (backup, rotate)
+@click.command()
+@click.argument("case")
+@click.option("--undo", is_flag=True, help="Keep a case whose erasure waits.")
+def erase(case: str, undo: bool) -> None:
+    """Erase one case, as its person may (C12): at once with its PIN, else in 48 hours.
+
+    Its codes stand on the lists as withdrawn until partners have seen it, and as another case's
+    while another case holds them.
+    """
+
+    async def use(sala: Sala) -> None:
+        if await sala.store.standing(case) is None:
+            raise click.ClickException("There is no such case.")
+        if undo:
+            await sala.store.keep(case)
+            click.echo("It is kept, unless its withdrawal has taken effect already.")
+            return
+        if read_number(click.prompt("Type the case number again")) != read_number(case):
+            raise click.ClickException("That is another number: nothing was erased.")
+        click.echo("Whoever holds the person's phone must not lift their protection by a word.")
+        pin = click.prompt("PIN (empty without it)", "", hide_input=True, show_default=False)
+        await _erase(sala, case, pin)
+
+    with_sala(usable_settings(), use)
+
+
+async def _erase(sala: Sala, case: str, pin: str) -> None:
+    if not pin:
+        await sala.store.withdraw(case, now() + WITHDRAW_AFTER, erase=True)
+        click.echo(
+            "It will be erased in 48 hours, by Sala that runs. Until then the person can keep"
+        )
+        click.echo("it in the chat, and you with `sala erase --undo`.")
+        return
+    found = await sala.store.check_pin(case, pin, now())
+    if not found.right:
+        wait = f" The next try is read in {found.wait} seconds." if found.wait else ""
+        raise click.ClickException(f"Number and PIN do not belong together.{wait}")
+    await sala.store.withdraw(case, now(), erase=True)
+    await sala.store.sweep(now())
+    click.echo("The case is erased.")
+
+
+commands: Final[tuple[click.Command, ...]] = (backup, rotate, erase)

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 from configparser import ConfigParser
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from bot.channels import line, telegram
 from bot.cli import QUIET, main
 from bot.exchange import stopncii
 from bot.settings import Settings, Unsafe, read_settings
+from bot.store.ended import Ended
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(
@@ -120,5 +122,7 @@ def test_the_backup_of_the_page_holds_what_was_kept(tmp_path: Path) -> None:
     words = shlex.split(row.replace("$copy", str(tmp_path / "copy")))
     assert words[0] == "/usr/local/bin/sala"
     assert CliRunner(env=environment).invoke(main, words[1:]).exit_code == 0
+    Ended(tmp_path / "data/sala.db").add(datetime.now(UTC), bytes(16), 1, erased=True)
+    assert list((tmp_path / "data").glob(re.findall(r"/var/lib/sala/(\S*ended\S*)", BACKUP)[0]))
     kept, copy = ((tmp_path / name).stat().st_size for name in ("data/sala.db", "copy"))
     assert kept == copy

@@ -59,9 +59,14 @@ Outcome = tuple[Order, Any, Exception | None]
 class Engine:
     """Runs jobs on the file: writes in the order they were asked for, reads beside them."""
 
-    def __init__(self, path: Path, vault: Vault) -> None:
+    def __init__(
+        self, path: Path, vault: Vault, first: Callable[[Database], bool] | None = None
+    ) -> None:
+        """`first` is the first job, done before anything is read; whether it erased something."""
         self._path = path
-        self._writing = _open_to_write(path, vault)
+        self._writing, erased = _open_to_write(path, vault, first)
+        if erased:
+            _scrub(path)
         self._reading = _open_to_read(path)
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._readers = ThreadPoolExecutor(1, "sala-read")
@@ -193,7 +198,9 @@ def _settle(outcomes: list[Outcome]) -> None:
             order.told.set_result(result)
 
 
-def _open_to_write(path: Path, vault: Vault) -> Connection:
+def _open_to_write(
+    path: Path, vault: Vault, first: Callable[[Database], bool] | None
+) -> tuple[Connection, bool]:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     db = _connect(path, "rw")
     try:
@@ -203,11 +210,12 @@ def _open_to_write(path: Path, vault: Vault) -> Connection:
         db.execute("begin immediate")
         bring_up_to_date(db)
         prove(db, vault)
+        erased = bool(first and first(db))
         db.execute("commit")
     except BaseException:
         db.close()
         raise
-    return db
+    return db, erased
 
 
 def _open_to_read(path: Path) -> Connection:

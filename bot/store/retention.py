@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from bot.store.ended import Ended
 from bot.store.jobs import Connection, Part
 from bot.store.ledger import named, origin_of
 from bot.store.listing import let_go
 from bot.store.partners import drop_ended_keys
-from bot.store.schema import micros
+from bot.store.schema import micros, moment
 
 SEEN_WITHIN: Final = timedelta(days=30)
 """How long a partner has to see a withdrawal before it is erased."""
@@ -33,6 +34,12 @@ _DUE = "select id from cases where withdraw_at <= ?"
 _IS_DUE = "select erase, number_digest from cases where id = ? and withdraw_at <= ?"
 _CLOSE = "update cases set status = 'Withdrawn', withdraw_at = null where id = ?"
 _ERASE = "delete from cases where id = ?"
+_EDGE = "select change from edge"
+_AT_LEAST = "update edge set change = max(change, ?)"
+_NUMBERED = "select id from cases where number_digest = ?"
+_CLOSE_EMPTY = """update cases set status = 'Withdrawn', withdraw_at = null
+  where id = :id and status = 'Active'
+  and not exists (select 1 from claim where cases = :id and status = 'Active')"""
 _FORGET_TRIES = "delete from guess where number_digest = ?"
 
 _OLD_CLAIMS = """select distinct cases from claim
@@ -67,6 +74,9 @@ _Job = Callable[[Connection], str | None]
 class Retention(Part):
     """How things end, in `Registry` over one database."""
 
+    _ended: Ended | None = None
+    """Where it is written down beside the database."""
+
     async def withdraw(self, number: str, at: datetime, *, erase: bool) -> None:
         """Plan the withdrawal of this case's claims; the earliest time asked for holds."""
         row = {"at": micros(at), "erase": erase, "number": named(self._vault, number)}
@@ -82,7 +92,7 @@ class Retention(Part):
         how many cases changed. What was erased is then gone from the file's bytes too."""
         cutoff = months_before(now, self._months)
         done = [
-            *await self._each(_DUE, (micros(now),), lambda id: _take_effect(id, now)),
+            *await self._each(_DUE, (micros(now),), lambda id: _take_effect(id, now, self._ended)),
             *await self._each(
                 _OLD_CLAIMS, (micros(cutoff), _AT_ONCE), lambda id: _run_out(id, cutoff, now)
             ),
@@ -129,16 +139,43 @@ def months_before(now: datetime, months: int) -> datetime:
     return now.replace(year=year, month=month + 1, day=min(now.day, last))
 
 
-def _take_effect(id: bytes, now: datetime) -> _Job:
+def end_again(db: Connection, ended: Ended, now: datetime) -> bool:
+    """In a database that is older than what was written down, end what had ended; whether it was.
+
+    The feed goes on behind what partners read before.
+    """
+    (change,) = db.execute(_EDGE).fetchone()
+    ends = list(ended.since(change))
+    for one in ends:
+        db.execute(_AT_LEAST, (one.change,))
+        for (id,) in db.execute(_NUMBERED, (one.number,)).fetchall():
+            if one.erased:
+                _erase(db, id, one.number, now)
+            else:
+                let_go(db, id, now, posted_until=moment(one.at))
+                db.execute(_CLOSE_EMPTY, {"id": id})
+    return bool(ends)
+
+
+def _erase(db: Connection, id: bytes, number: bytes, now: datetime) -> None:
+    let_go(db, id, now, erase=True)
+    db.execute(_ERASE, (id,))
+    db.execute(_FORGET_TRIES, (number,))
+
+
+def _take_effect(id: bytes, now: datetime, ended: Ended | None) -> _Job:
     def job(db: Connection) -> str | None:
         row = db.execute(_IS_DUE, (id, micros(now))).fetchone()
         if row is None:
             return None
         erase, number = row
-        let_go(db, id, now, erase=bool(erase))
-        db.execute(_ERASE if erase else _CLOSE, (id,))
         if erase:
-            db.execute(_FORGET_TRIES, (number,))
+            _erase(db, id, number, now)
+        else:
+            let_go(db, id, now)
+            db.execute(_CLOSE, (id,))
+        if ended:  # before it is so: what is written down and was lost is ended at the next opening
+            ended.add(now, number, db.execute(_EDGE).fetchone()[0], erased=bool(erase))
         return "erased" if erase else "withdrawn"
 
     return job
