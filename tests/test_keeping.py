@@ -1,83 +1,31 @@
-"""What an operator does to all that is kept, while it is written: copies of it, new keys
-for it, and cases that are erased."""
+"""What an operator does to all that is kept, while it is written: copies of it, new keys for it."""
 
 import asyncio
 import os
 import stat
 import subprocess
 from base64 import b64decode, b64encode
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from bot.cli import main
-from bot.store import WITHDRAW_AFTER, Registered, Turn
+from bot.store import Turn
 from bot.store.copying import NotCopied, copy_file
-from bot.store.ended import KEPT, Ended
 from bot.store.resealing import SEALED
-from bot.store.sqlite import SqliteStore
 from bot.store.whole import WholeStore
 from bot.vault import Unopened, Vault, load_or_make, replace_keys, turning
-from tests.cases_kept import (
-    ANN,
-    BOB,
-    NOW,
-    A,
-    B,
-    after,
-    dump,
-    platform,
-    record_of,
-    registered,
-    wrong,
-)
+from tests.cases_kept import ANN, NOW, A, B, dump, registered
+from tests.operated import Sala, bytes_of, commands, keys, names, with_store
 from tests.serving import SALA, clean_environment
 from tests.test_moving import lived_in
 from tests.turns_kept import event
 
-Sala = Callable[..., Result]
-
 
 @pytest.fixture
 def sala(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sala:
-    """`sala …` in this process, on the data in the test's folder."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: str, said: str = "", **settings: str) -> Result:
-        environment = {"SALA_DATA_DIR": str(tmp_path), "DATABASE_URL": "", **settings}
-        return CliRunner(env=environment).invoke(main, words, input=said)
-
-    return run
-
-
-def with_store(folder: Path, use: Callable[[WholeStore], Awaitable[None]]) -> None:
-    """A store in the folder, with the keys that are there."""
-
-    async def used() -> None:
-        store = SqliteStore.open(folder / "sala.db", keys(folder), lambda: NOW)
-        try:
-            await use(store)
-        finally:
-            await store.close()
-
-    asyncio.run(used())
-
-
-def keys(folder: Path) -> Vault:
-    return load_or_make(folder / "keys")[0]
-
-
-def bytes_of(folder: Path) -> bytes:
-    """The database and what is written beside it."""
-    return b"".join(path.read_bytes() for path in sorted(folder.glob("sala.db*")))
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    return commands(tmp_path)
 
 
 # ---------------------------------------------------------------- backup
@@ -394,175 +342,3 @@ def test_a_key_file_that_is_no_use_meanwhile_changes_nothing_for_who_has_the_key
     with pytest.raises(Unopened):
         vault.open("a", Vault.generate().seal("a", b"2"))
     assert vault.open("a", sealed) == b"1"
-
-
-# ---------------------------------------------------------------- erase
-
-
-def a_case(folder: Path, *values: str) -> Registered:
-    """Ann's case, and Bob's beside it, which holds the first of her pictures too."""
-    cases: list[Registered] = []
-
-    async def story(store: WholeStore) -> None:
-        for who in (ANN, BOB):
-            await store.receive(event(who.hex(), who))
-        cases.append(await registered(store, *values))
-        await registered(store, values[0], name="u", who=BOB)
-
-    with_store(folder, story)
-    return cases[0]
-
-
-def numbers(folder: Path) -> int:
-    return len(dump(folder)["cases"])
-
-
-def rows_about(folder: Path) -> list[bytes]:
-    """What stands in the file about the one case that has two pictures."""
-    kept = dump(folder)
-    ((id, digest, number, *_, pin),) = [row[:7] for row in kept["cases"] if row[8] == 2]
-    return [cell for cell in (id, digest, number, pin) if isinstance(cell, bytes)]
-
-
-def test_with_number_and_pin_a_case_is_gone_from_the_bytes_while_sala_runs(
-    sala: Sala, tmp_path: Path
-) -> None:
-    case = a_case(tmp_path, A, B)
-    about = rows_about(tmp_path)
-    assert len(about) == 4
-
-    async def story(store: WholeStore) -> None:
-        await store.receive(event("9"))
-        said = f"{case.number.lower()}\n{case.pin}\n"
-        assert all(one in bytes_of(tmp_path) for one in about)
-        done = await asyncio.to_thread(sala, "erase", case.number, said=said)
-        assert done.exit_code == 0, done.output
-        assert "The case is erased." in done.stdout
-        assert not any(one in bytes_of(tmp_path) for one in about)
-        assert await store.standing(case.number) is None
-        assert numbers(tmp_path) == 1
-
-    with_store(tmp_path, story)
-
-
-def test_another_number_typed_erases_nothing(sala: Sala, tmp_path: Path) -> None:
-    case = a_case(tmp_path, A, B)
-    before = dump(tmp_path)
-    for said in ("K7Q-2XH-DPM\n", "\n\n\n", "no\n", ""):
-        done = sala("erase", case.number, said=said)
-        assert done.exit_code == 1
-    assert sala("erase", "ZZZ-ZZZ-ZZZ", said="ZZZ-ZZZ-ZZZ\n").exit_code == 1
-    assert dump(tmp_path) == before
-
-
-def test_without_the_pin_it_waits_and_can_be_undone(sala: Sala, tmp_path: Path) -> None:
-    case = a_case(tmp_path, A, B)
-    done = sala("erase", case.number, said=f"{case.number}\n\n")
-    assert done.exit_code == 0
-    assert "in 48 hours" in done.stdout
-    assert numbers(tmp_path) == 2
-    planned = [row[9] for row in dump(tmp_path)["cases"] if row[9]]
-    assert len(planned) == 1
-    assert sala("erase", case.number, "--undo").exit_code == 0
-    assert not any(row[9] or row[10] for row in dump(tmp_path)["cases"])
-
-
-def test_a_wrong_pin_erases_nothing_and_tries_are_counted(sala: Sala, tmp_path: Path) -> None:
-    case = a_case(tmp_path, A, B)
-    said = f"{case.number}\n{wrong(case)}\n"
-    refused = [sala("erase", case.number, said=said) for _ in range(4)]
-    assert {one.exit_code for one in refused} == {1}
-    assert ["next try" in one.stderr for one in refused] == [False, False, True, True]
-    assert sala("erase", case.number, said=f"{case.number}\n{case.pin}\n").exit_code == 1
-    assert numbers(tmp_path) == 2
-
-
-# ---------------------------------------------------------------- restored
-
-
-def put_back(folder: Path) -> None:
-    """The copy in place of the database, as docs/deploy.md says."""
-    for file in folder.glob("sala.db*"):
-        file.unlink()
-    (folder / "copy").rename(folder / "sala.db")
-
-
-@pytest.mark.parametrize("erased", [True, False])
-def test_a_copy_from_before_forgets_again_what_ended_since(
-    sala: Sala, tmp_path: Path, erased: bool
-) -> None:
-    case = a_case(tmp_path, A, B)
-    about = rows_about(tmp_path)
-
-    async def ends(store: WholeStore) -> None:
-        partner = await platform(store)
-        assert (await record_of(store, partner, B)).status == "Active"
-        await asyncio.to_thread(sala, "backup", "copy")
-        await store.withdraw(case.number, NOW, erase=erased)
-        await store.sweep(NOW)
-
-    async def restored(store: WholeStore) -> None:
-        (partner,) = await store.partners()
-        assert (await record_of(store, partner, A)).status == "Active"
-        assert (await record_of(store, partner, B)).status == "Withdrawn"
-        standing = await store.standing(case.number)
-        assert (standing is None) == erased
-        assert standing is None or standing.status == "Withdrawn"
-        assert any(one in bytes_of(tmp_path) for one in about) != erased
-
-    with_store(tmp_path, ends)
-    put_back(tmp_path)
-    assert any(one in bytes_of(tmp_path) for one in about)
-    with_store(tmp_path, restored)
-    held = dump(tmp_path)
-    with_store(tmp_path, restored)
-    assert dump(tmp_path)["hash"] == held["hash"], "it is forgotten once"
-
-
-def test_what_was_withdrawn_and_came_back_by_the_persons_own_hand_stays(tmp_path: Path) -> None:
-    case = a_case(tmp_path, A, B)
-
-    async def back(store: WholeStore) -> None:
-        await store.withdraw(case.number, NOW, erase=False)
-        await store.sweep(NOW)
-        again = {"name": "v", "number": case.number, "now": after(hours=-1)}
-        await registered(store, B, **again)
-
-    async def stays(store: WholeStore) -> None:
-        standing = await store.standing(case.number)
-        assert standing is not None
-        assert standing.status == "Active"
-
-    with_store(tmp_path, back)
-    with_store(tmp_path, stays)
-
-
-def test_what_is_written_down_names_nobody_and_goes_after_a_quarter(tmp_path: Path) -> None:
-    case = a_case(tmp_path, A, B)
-
-    async def ends(store: WholeStore) -> None:
-        await store.withdraw(case.number, NOW + WITHDRAW_AFTER, erase=True)
-        await store.sweep(NOW + WITHDRAW_AFTER)
-
-    with_store(tmp_path, ends)
-    (file,) = tmp_path.glob("sala.ended-*")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert case.number not in file.read_text()
-    ended = Ended(tmp_path / "sala.db")
-    ended.drop_old(NOW + KEPT)
-    assert file.exists()
-    ended.drop_old(NOW + KEPT + timedelta(days=31))
-    assert not file.exists()
-
-
-def test_a_line_that_a_crash_cut_short_costs_no_other(tmp_path: Path) -> None:
-    ended = Ended(tmp_path / "sala.db")
-    ended.add(NOW, b"1" * 16, 5, erased=True)
-    with (tmp_path / "sala.ended-2026-03").open("a") as file:
-        file.write("\nerased 3131")
-    ended.add(NOW, b"2" * 16, 7, erased=False)
-    assert [(one.number, one.erased) for one in ended.since(4)] == [
-        (b"1" * 16, True),
-        (b"2" * 16, False),
-    ]
-    assert [one.number for one in ended.since(5)] == [b"2" * 16]

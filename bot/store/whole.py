@@ -12,6 +12,7 @@ from bot.store.partners import Partners
 from bot.store.pins import Pins
 from bot.store.resealing import Resealing
 from bot.store.retention import Retention
+from bot.store.shown import Shown
 from bot.store.turns import Turns
 from bot.store.upward import Upward
 
@@ -34,5 +35,6 @@ class WholeStore(
     Moving,
     Upward,
     Resealing,
+    Shown,
 ):
     """`Store` and `Registry` over one database (docs/architecture.md)."""
