@@ -31,6 +31,12 @@ def pick(state: State, node: Ask, option: Option, at: datetime) -> Step:
     return enter(take(state, node, option), option.then, at)
 
 
+def agreed(state: State, guesses: Ask, at: datetime) -> Step:
+    """A plain yes is the one guess that was shown; of several it is asked again which."""
+    only = guesses.option(state.maybe[0]) if len(state.maybe) == 1 else None
+    return pick(state, guesses, only, at) if only else repeat(state, at)
+
+
 def talk_now(state: State, at: datetime) -> Step:
     """Before anything else: can they talk now? (C9) On a soft sign alone it is asked no more than
     twice; then the talk goes on where it stood."""

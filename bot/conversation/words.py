@@ -25,7 +25,7 @@ from bot.conversation.model import (
     Send,
     State,
 )
-from bot.conversation.moves import awake, behind, perhaps_watched, pick, repeat, speaking
+from bot.conversation.moves import agreed, awake, behind, perhaps_watched, pick, repeat, speaking
 from bot.conversation.needs import (
     ANSWERS,
     BESIDE,
@@ -192,15 +192,9 @@ def _flow(before: State, state: State, event: Said) -> Step:
     if isinstance(node, Ask) and node.slot == "country" and meaning.answer == "unsure":
         return enter(state, node.options[0].then, at)  # the likely countries' lines stay (C8)
     if isinstance(node, Ask) and node.id == _MEANT and meaning.answer == "yes":
-        return _agreed(state, node, at)
+        return agreed(state, node, at)
     state = behind(state, _MEANT)
     return _app(state, meaning, at) or _need(before, state, meaning, at)
-
-
-def _agreed(state: State, guesses: Ask, at: datetime) -> Step:
-    """A plain yes is the one guess that was shown; of several it is asked again which."""
-    only = guesses.option(state.maybe[0]) if len(state.maybe) == 1 else None
-    return pick(state, guesses, only, at) if only else repeat(state, at)
 
 
 def _app(state: State, meaning: Meaning, at: datetime) -> Step | None:
