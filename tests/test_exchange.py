@@ -266,6 +266,19 @@ def test_the_librarys_own_client_submits_what_its_agreement_lets_it(house: House
     ]
 
 
+def test_the_librarys_sample_signals_go_in_and_come_out_as_they_are(house: House):
+    hotline = house.partner("Hotline", "adults", submits=True)
+    examples = [
+        (kind, value)
+        for kind, signal in ((PDQ, PdqSignal), (MD5, VideoMD5Signal))
+        for value in signal.get_examples()
+    ]
+    hotline.api.submit_hashes({one: StopNCIICSPFeedback(REVIEW) for one in examples})
+    records = [record for page in hotline.pages(3) for record in page.hashRecords]
+    assert {(one.signalType, one.hashValue) for one in records} == set(examples)
+    assert len(records) == len(set(examples)) > 10
+
+
 def test_without_the_key_for_it_or_a_list_of_its_own_nothing_is_added(house: House):
     reader, both = (
         house.partner("A", "adults"),
