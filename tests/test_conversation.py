@@ -175,6 +175,22 @@ def test_c2_on_a_shared_phone_there_is_no_push_and_every_detail_needs_the_pin():
     assert talk.say("case_status").said == ["ask.keys.status"]
 
 
+def test_c2_with_a_case_nobody_makes_a_shared_phone_their_own_by_a_button_or_by_going_back():
+    pressed = with_case(SHARED).press(OWN)
+    assert pressed.say("case_status").said == ["ask.keys.status"]
+    assert pressed(News(AT, NUMBER)).effects == ()
+    back = with_case(SHARED)
+    while back.state.trail:
+        back.say(command="back")
+    assert back.press(OWN).say("case_status").said == ["ask.keys.status"]
+    assert back.press("ask.delete=chat", OWN).state.answer("phone") == "own"
+
+
+def test_c2_without_a_case_the_answer_about_the_phone_can_be_put_right():
+    assert opened(SHARED).press(OWN).state.answer("phone") == "own"
+    assert opened(SHARED).say(command="back").press(OWN).state.answer("phone") == "own"
+
+
 @pytest.mark.parametrize("situation", ["money", "more", "posted", "afraid", "ai", "other"])
 def test_c3_first_aid_comes_at_once_in_two_messages_before_who_and_age(situation):
     talk = opened(OWN, f"ask.situation={situation}")

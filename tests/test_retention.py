@@ -141,6 +141,21 @@ def test_a_talk_that_was_idle_is_forgotten_whole_and_its_case_is_not(tmp_path: P
     play(tmp_path, story)
 
 
+def test_a_message_that_was_set_aside_is_kept_for_a_month_and_no_longer(tmp_path: Path) -> None:
+    async def story(store: WholeStore) -> None:
+        await begins(store, "line")
+        claimed = next(one for one in await store.claim(["line"], NOW, 9) if one.waiting)
+        await store.park(claimed, claimed.waiting[0].seq)
+        await store.sweep(after(days=30) - timedelta(seconds=1))
+        assert await store.parked() == 1
+        await store.sweep(after(days=30))
+        assert await store.parked() == 0
+        assert dump(tmp_path)["inbox"] == []
+        assert EVE in talks(tmp_path)
+
+    play(tmp_path, story)
+
+
 def test_the_record_of_reads_is_kept_as_long_as_the_cases(tmp_path: Path) -> None:
     async def story(store: WholeStore) -> None:
         await fed(store, await platform(store))

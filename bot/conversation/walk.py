@@ -111,8 +111,11 @@ def keep(state: State, slot: Slot, value: str) -> State:
     """Keep one answer, and forget those that stood on another one before it.
 
     Under 18 latches the minors' path for good (C16); "unsure" is not raised to 18 or older by an
-    old button. Consent was given for one list, so it falls when the list may change (C6).
+    old button. Consent was given for one list, so it falls when the list may change (C6). With a
+    case, a phone that others read stays one: whoever holds it could say that it is theirs (C2).
     """
+    if slot == "phone" and guards_case(state):
+        return state
     if slot == "language":
         return replace(state, language=cast(Language, value), chosen_language=True)
     if slot == "age" and value == "under18":
@@ -124,6 +127,20 @@ def keep(state: State, slot: Slot, value: str) -> State:
     if state.answer(slot) not in {None, value}:
         state = state.without(_STANDS_ON.get(slot, ()))
     return state.with_answer(slot, value)
+
+
+def guards_case(state: State) -> bool:
+    """Whether a case stands behind number and PIN because others read this phone (C2)."""
+    return state.number is not None and state.answer("phone") == "shared"
+
+
+def forget(state: State, id: NodeId) -> State:
+    """The state without the answer to this question, so that it is asked anew."""
+    node = TABLE[id]
+    slot = node.slot if isinstance(node, Ask) else None
+    if slot is None or (slot == "phone" and guards_case(state)):
+        return state
+    return state.without((slot,))
 
 
 def latch(state: State) -> State:

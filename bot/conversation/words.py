@@ -41,7 +41,7 @@ from bot.conversation.needs import (
 from bot.conversation.rules import helping, may_take
 from bot.conversation.sent import AWAITING, TAKING, in_chat
 from bot.conversation.table import Ask, Line
-from bot.conversation.walk import HOME, START, Step, enter, keep, open_question, send
+from bot.conversation.walk import HOME, START, Step, enter, forget, keep, open_question, send
 from bot.conversation.worried import FEARS, PEOPLE, worried
 
 MISSES: Final = 2
@@ -173,9 +173,7 @@ def _back(state: State, at: datetime) -> Step:
     if not state.trail:
         return repeat(state, at)
     *trail, last = state.trail
-    node = TABLE[last]
-    forget = (node.slot,) if isinstance(node, Ask) and node.slot else ()
-    return enter(replace(state.without(forget), trail=tuple(trail), resume=None), last, at)
+    return enter(replace(forget(state, last), trail=tuple(trail), resume=None), last, at)
 
 
 # ---------------------------------------------------------------- words inside the flow

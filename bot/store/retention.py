@@ -22,6 +22,8 @@ SEEN_WITHIN: Final = timedelta(days=30)
 SEEN_AT_LAST: Final = timedelta(days=180)
 """How long a tombstone waits for a partner that does not fetch it."""
 VISIT_IDLE: Final = timedelta(days=30)
+SET_ASIDE: Final = timedelta(days=30)
+"""How long a message that nothing could be made of is kept, sealed, for whoever mends it."""
 _GUESSES_KEPT: Final = timedelta(days=1)
 _AT_ONCE: Final = 50
 """Cases or conversations that one sweep ends of each kind, so that it holds up nobody for long."""
@@ -59,6 +61,7 @@ _END_TICKETS = "delete from ticket where conversation = ?"
 _DROP_TICKETS = "delete from ticket where expires_at <= ?"
 _DROP_GUESSES = "delete from guess where next_try_at <= ?"
 _DROP_READINGS = "delete from reading where at <= ?"
+_DROP_PARKED = "delete from inbox where parked = 1 and at <= ?"
 _DROP_TOMBSTONES = """delete from hash where status = 'Withdrawn' and modified <= :seen
   and not exists (select 1 from claim where hash = hash.id)
   and (modified <= :at_last or signal is null
@@ -204,13 +207,14 @@ def _close_if_empty(db: Connection, id: bytes, now: datetime) -> None:
 
 
 def _drop_old(db: Connection, now: datetime, cutoff: datetime) -> int:
-    """How many hashes were dropped for good."""
+    """How many hashes and messages set aside were dropped for good."""
     db.execute(_DROP_TICKETS, (micros(now),))
     db.execute(_DROP_GUESSES, (micros(now - _GUESSES_KEPT),))
     db.execute(_DROP_READINGS, (micros(cutoff),))
     drop_ended_keys(db, now)
+    parked = db.execute(_DROP_PARKED, (micros(now - SET_ASIDE),)).rowcount
     long_ago = {
         "seen": int((now - SEEN_WITHIN).timestamp()),
         "at_last": int((now - SEEN_AT_LAST).timestamp()),
     }
-    return int(db.execute(_DROP_TOMBSTONES, long_ago).rowcount)
+    return int(parked + db.execute(_DROP_TOMBSTONES, long_ago).rowcount)
