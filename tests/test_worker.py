@@ -11,6 +11,7 @@ from bot.channels import Message, TryAgain, Unreachable
 from bot.conversation.codec import encode_state
 from bot.conversation.model import Gone, Opened, State, Typed
 from bot.store import ConversationId, EffectId, Planned, Turn
+from tests import databases
 from tests.talking import Door, Killed, Talk, play
 
 LOOKING = "he is looking at my phone right now"
@@ -54,6 +55,21 @@ def test_what_came_in_together_is_answered_in_its_order(tmp_path: Path) -> None:
         texts = [one.text for one in talk.door.sent]
         assert texts.index(talk.text("ask.situation")) < texts.index(talk.text("firstaid.threat.1"))
         assert talk.heard("ask.who") == 1
+
+    play(tmp_path, story)
+
+
+def test_of_what_was_said_nothing_is_kept_after_the_turn_not_even_sealed(tmp_path: Path) -> None:
+    async def story(talk: Talk) -> None:
+        await talk.opens()
+        await talk.says("i am Ploy, he wants 5000 baht or he sends my photos to everyone")
+        assert talk.heard("ask.phone") == 2
+        kept = databases.dump(tmp_path / "sala.db")
+        assert (kept["inbox"], kept["outbox"]) == ([], [])
+        state = await talk.store.state(talk.conversation)
+        assert state
+        assert b"threat" in state or b"money" in state
+        assert not [word for word in (b"Ploy", b"5000", b"baht", b"everyone") if word in state]
 
     play(tmp_path, story)
 
