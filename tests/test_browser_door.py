@@ -35,11 +35,11 @@ class Peer:
     """A door on a real store. `now` moves only by hand; `reply` answers whatever arrives."""
 
     def __init__(self, path: Path) -> None:
+        self.now = NOW
         self.store = SqliteStore.open(path, VAULT, lambda: self.now)
         self.channel = BrowserChannel(ack_within=10)
         self.addresses: set[bytes] = set()
         self.woken = 0
-        self.now = NOW
         self.reply: Message | None = None
         self.sent = threading.Event()
         self.door = BrowserDoor(
