@@ -114,6 +114,11 @@ class Talk:
         self.now += timedelta(**time)
         await self.work()
 
+    async def ends(self) -> None:
+        """A worker that was killed: what it had begun beside ends too, as with its process."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+
     def text(self, id: str, **values: str) -> str:
         return self.texts.say(id, "en", **values)
 
