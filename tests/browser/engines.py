@@ -26,6 +26,10 @@ PATIENCE: Final = 60
 _ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"
 
 
+class Crashed(Exception):
+    """The browser's own page process is gone."""
+
+
 class Browser(Protocol):
     """A page, and the frame in it: where `inside` says so, the frame is asked."""
 
@@ -137,6 +141,8 @@ class WebKit:
     async def say(self, what: str, **params: Any) -> Any:
         async with self.web.post(f"{self.at}/{what}", json=params) as answer:
             said = await answer.json()
+        if answer.status != 200 and said["value"].get("error") == "no such window":
+            raise Crashed
         assert answer.status == 200, said
         return said["value"]
 

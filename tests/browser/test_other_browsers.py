@@ -18,6 +18,7 @@ from tests.browser.engines import (
     SCREEN,
     WEBKIT,
     Browser,
+    Crashed,
     firefox,
     until,
     webkit,
@@ -101,4 +102,8 @@ def test_firefox_makes_the_same_codes_and_sends_nothing_else(site: Site, tmp_pat
 
 @pytest.mark.skipif(not (WEBKIT and SCREEN and MINIBROWSER), reason="no WebKit on this machine")
 def test_webkit_makes_the_same_codes_and_sends_nothing_else(site: Site, tmp_path: Path) -> None:
-    check(site, webkit(tmp_path / "profile"), tmp_path)
+    try:
+        check(site, webkit(tmp_path / "profile"), tmp_path)
+    except Crashed:  # WebKit's page process falls over now and then, before anything was sent
+        assert not site.bodies
+        check(site, webkit(tmp_path / "another"), tmp_path)
