@@ -226,7 +226,7 @@ def replace_keys(path: Path, vault: Vault) -> None:
         if owner.st_uid != draft.stat().st_uid:
             os.chown(draft, owner.st_uid, owner.st_gid)
         draft.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -238,7 +238,7 @@ def _write_new(path: Path, text: str) -> bool:
     try:
         _write(draft, text)
         os.link(draft, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except FileExistsError:
         return False
     finally:
@@ -257,8 +257,9 @@ def _write(draft: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have what a file or folder holds on the disk before going on."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

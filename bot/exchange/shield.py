@@ -30,7 +30,7 @@ def look_up(service: ServiceSettings, codes: Sequence[str]) -> list[str]:
     """
     try:
         from arachnid_shield_sdk import ArachnidShield  # noqa: PLC0415  # an extra
-        from arachnid_shield_sdk.models import ScanMediaFromPdq  # noqa: PLC0415
+        from arachnid_shield_sdk.models import ScanMediaFromPdq  # noqa: PLC0415  # as above
         from httpx import Client, HTTPError  # noqa: PLC0415  # the SDK's
     except ImportError:
         raise NotInstalled from None

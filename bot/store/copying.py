@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.store import StoreError
+from bot.vault import sync
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,9 +31,9 @@ def copy_file(database: Path, to: Path) -> None:
     try:
         _copy(database, draft)
         _read_through(draft)
-        _sync(draft)
+        sync(draft)
         os.link(draft, to)
-        _sync(to.parent)
+        sync(to.parent)
     except sqlite3.Error as error:
         raise NotCopied(f"{database} was not copied: {type(error).__name__}.") from error
     finally:
@@ -57,11 +58,3 @@ def _read_through(draft: Path) -> None:
 
 def _open(path: Path, how: str) -> "sqlite3.Connection":
     return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
