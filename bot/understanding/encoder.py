@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from mmap import ACCESS_READ, mmap
+from mmap import ACCESS_READ, MADV_DONTNEED, mmap
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -93,6 +93,7 @@ def load(model: Path) -> Encode:
         image = mmap(source.fileno(), 0, access=ACCESS_READ)
     file = read(image)
     session = _session(graph(file))
+    image.madvise(MADV_DONTNEED)  # the session has weights of its own; words are read again
 
     def encode(text: str) -> Vector:
         rows = embedded(file, file.pieces.cut(text, MOST))
