@@ -174,9 +174,9 @@ def _with_pin(state: State, meaning: Meaning, text: str) -> Meaning:
 
 
 def _plain(words: str) -> str:
-    """Words without marks and, in Latin letters, without accents."""
+    """Words without marks and, in Latin letters, without accents; "don't" and "dont" are one."""
     folded = unicodedata.normalize("NFD", words.casefold())
-    return _MARKS.sub(" ", re.sub("[\u0300-\u036f]", "", folded)).strip()
+    return _MARKS.sub(" ", re.sub("[\u0300-\u036f’‘`´']", "", folded)).strip()
 
 
 def _same(said: str, label: str) -> bool:

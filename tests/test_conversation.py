@@ -575,7 +575,9 @@ def test_c8_a_soft_sign_is_answered_and_then_one_careful_question_stands_alone()
 
 def test_c8_am_i_safe_no_is_met_with_the_crisis_lines():
     talk = opened(OWN).say(alarm=AlarmSign("self_harm", "soft")).say(answer="no")
-    assert talk.said[0] == "alarm.self_harm"
+    assert talk.said[:2] == ["alarm.unsafe.1", "alarm.unsafe.2"]
+    shown = [one.show for one in talk.sends[:2]]
+    assert shown == ["danger", "crisis"]
 
 
 def test_c8_a_soft_sign_in_the_first_message_is_greeted_and_asked():

@@ -158,6 +158,7 @@ AT_THE_QUESTION = [
     )],
     *[("ask.safe", words, "talk") for words in ("i feel awful", "not ok", "no im not okay")],
     *[("ask.safe", words, "danger") for words in ("im in danger rn", "not safe at home")],
+    *[("ask.image", words, "none") for words in ("i dont have it", "no, i don’t have it")],
     ("ask.safe", "am i safe?", None), ("ask.safe", "they want money", None),
     *[("ask.talk_now", words, "yes") for words in (
         "ok hes gone now", "i can talk", "im alone now",

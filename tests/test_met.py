@@ -606,3 +606,39 @@ def test_what_the_words_before_a_careful_question_told_is_gone_on_with_after_it(
     talk = opened(OWN).say("threat_money", alarm=soft)
     assert talk.state.node == "ask.safe"
     assert talk.press("ask.safe=ok").said[1].startswith("firstaid.")
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "no"), ("th", "ไม่"), ("es", "no"), ("en", "nope")])
+def test_a_bare_no_to_whether_one_is_safe_is_met_for_danger_and_for_despair(lang, words):
+    soft = AlarmSign("self_harm", "soft")
+    talk = opened(OWN, language=lang).say("threat_money", alarm=soft)
+    assert typed(talk, words).said[:2] == ["alarm.unsafe.1", "alarm.unsafe.2"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "words", "yes", "other"),
+    [("en", "hola, me amenazan", "si", "es"), ("es", "they are blackmailing me", "yes", "en"),
+     ("th", "me amenazan con mis fotos", "sí", "es"), ("en", "โดนขู่ปล่อยรูป", "ได้ค่ะ", "th")],
+)  # fmt: skip
+def test_a_yes_right_after_another_language_was_offered_takes_it(lang, words, yes, other):
+    talk = typed(opened(OWN, language=lang), words)
+    assert talk.said[-1] == "offer.language"
+    answers, node = talk.state.answers, talk.state.node
+    talk = typed(talk, yes)
+    assert (talk.state.speaks, talk.state.answers, talk.state.node) == (other, answers, node)
+    assert {one.language for one in talk.sends} == {other}
+
+
+def test_a_no_to_the_other_language_answers_no_question_behind_it():
+    talk = typed(opened(OWN), "hola, me amenazan")
+    answers, node = talk.state.answers, talk.state.node
+    talk = typed(talk, "no")
+    assert (talk.state.speaks, talk.state.answers, talk.state.node) == ("en", answers, node)
+    assert talk.state.offered is None
+
+
+def test_whether_one_is_safe_is_heard_though_another_language_was_offered():
+    talk = opened(OWN).say("threat_money", alarm=AlarmSign("self_harm", "soft"))
+    talk = typed(talk, "¿cuánto cuesta?")
+    assert talk.said[-2:] == ["ask.safe", "offer.language"]
+    assert typed(talk, "no").said[0] == "alarm.unsafe.1"

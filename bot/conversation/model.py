@@ -359,6 +359,8 @@ class State:
     misses: int = 0
     maybe: tuple[Intent, ...] = ()
     """What the last message may have meant too."""
+    offered: Language | None = None
+    """The other language that was offered last."""
     soft_asked: int = 0
     """For so many messages more the careful question is not asked again."""
     number: str | None = None
@@ -388,13 +390,9 @@ class State:
 
     def with_answer(self, slot: Slot, value: str) -> "State":
         """The same state, knowing one answer more."""
-        return replace(self, answers=_sorted({**dict(self.answers), slot: value}.items()))
+        return replace(self, answers=tuple(sorted({**dict(self.answers), slot: value}.items())))
 
     def without(self, slots: Iterable[Slot]) -> "State":
         """The same state, with some answers forgotten."""
         gone = set(slots)
-        return replace(self, answers=_sorted((s, v) for s, v in self.answers if s not in gone))
-
-
-def _sorted(answers: Iterable[tuple[Slot, str]]) -> tuple[tuple[Slot, str], ...]:
-    return tuple(sorted(answers))
+        return replace(self, answers=tuple(one for one in self.answers if one[0] not in gone))

@@ -14,8 +14,9 @@ ASKED: Final = 2
 
 
 def awake(state: State) -> State:
-    """The person is here again after `stop`."""
-    return replace(state, stopped=False) if state.stopped else state
+    """The person is here again after `stop`; another language is offered for one message alone."""
+    back = state.stopped or state.offered
+    return replace(state, stopped=False, offered=None) if back else state
 
 
 def repeat(state: State, at: datetime, *said: Send) -> Step:

@@ -8,6 +8,7 @@ from typing import Final
 from bot.conversation.alarmed import alarmed, hard, named, waking
 from bot.conversation.flows import TABLE
 from bot.conversation.hearing import leads_to, learn, sign_of_minor
+from bot.conversation.languages import hear_language, offer_answered, offer_language
 from bot.conversation.model import (
     Button,
     CancelTimers,
@@ -17,7 +18,6 @@ from bot.conversation.model import (
     Follow,
     Hush,
     Intent,
-    Language,
     Meaning,
     MessageId,
     NodeId,
@@ -73,7 +73,7 @@ def said(state: State, event: Said) -> Step:
     """The turn that words make."""
     meaning = event.meaning
     before = state
-    state = sign_of_minor(_hear_language(awake(state), meaning), meaning)
+    state = sign_of_minor(hear_language(awake(state), meaning), meaning)
     state = replace(state, soft_asked=max(0, state.soft_asked - 1))
     if meaning.command == "stop":
         return _stop(state)
@@ -88,17 +88,10 @@ def said(state: State, event: Said) -> Step:
         return _command(state, meaning.command, event.at)
     if meaning.alarm and (soft := _soft(state, meaning, event.at)):
         return soft
+    if before.offered and (taken := offer_answered(before, state, event)):
+        return taken
     done = _greet(state, event) if state.node == START else _flow(before, state, event)
     return _or_else(_beside(before, done, meaning), event)
-
-
-def _hear_language(state: State, meaning: Meaning) -> State:
-    """The first words decide the language; later ones only by name."""
-    if meaning.named_language:
-        return replace(state, language=meaning.named_language, chosen_language=True)
-    if meaning.language and not state.chosen_language:
-        return replace(state, language=meaning.language, chosen_language=True)
-    return state
 
 
 def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
@@ -384,10 +377,6 @@ def _beside(before: State, done: Step, meaning: Meaning) -> Step:
     *first, last = done.effects or (None,)
     effects = (*first, *cards, last) if last else tuple(cards)
     if before.chosen_language and meaning.language not in {None, state.speaks}:
-        effects = (*effects, _offer_language(meaning.language or "en"))
+        state, offer = offer_language(state, meaning.language or "en")
+        effects = (*effects, offer)
     return Step(state, tuple(one for one in effects if one))
-
-
-def _offer_language(language: Language) -> Send:
-    button = Button(MessageId(f"language.{language}"), NodeId("ask.language"), language)
-    return Send(MessageId("offer.language"), buttons=(button,), language=language)

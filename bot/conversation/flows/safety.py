@@ -14,6 +14,12 @@ SAFETY = (
     tell("self_harm", Line("alarm.self_harm", show="crisis"), then="alarm.country"),
     tell("self_harm.other", Line("alarm.self_harm.other", show="crisis"), then="alarm.country"),
     tell("danger", Line("alarm.danger", show="danger"), then="alarm.country"),
+    tell(
+        "unsafe",
+        Line("alarm.unsafe.1", show="danger"),
+        Line("alarm.unsafe.2", show="crisis"),
+        then="alarm.country",
+    ),
     decide("alarm.country", "country", {"known": "ask.alarm", "unknown": "ask.country"}),
     ask(
         "ask.country",
@@ -28,8 +34,9 @@ SAFETY = (
     ask(
         "ask.safe",
         aside=True,
-        options={"ok": "safe.ok", "talk": "self_harm", "danger": "danger"},
-        says={"yes": "ok", "no": "talk"},
+        options={"ok": "safe.ok", "talk": "self_harm", "danger": "danger", "no": "unsafe"},
+        when={"no": "never"},
+        says={"yes": "ok"},
     ),
     tell("safe.ok", then=RESUME),
     tell("bland", then="silence"),
