@@ -44,25 +44,36 @@ def _words(*command: str) -> list[str]:
 def server(settings: Sequence[str] = SPEED) -> Iterator[str]:
     """The address of a new server's own database, while it runs."""
     folder = Path(mkdtemp(prefix="sala-pg-"))
+    try:
+        make_cluster(folder)
+        with running(folder, settings) as address:
+            yield address
+    finally:
+        shutil.rmtree(folder)
+
+
+def make_cluster(folder: Path) -> None:
+    """What a server keeps, in a folder that is there already."""
     if os.getuid() == 0:
         shutil.chown(folder, "nobody", "nogroup")
-    data = str(folder / "data")
     quick = ("--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust")
+    initdb = _words(program("initdb"), *quick, "-U", OURS, "-D", str(folder / "data"))
+    subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def running(folder: Path, settings: Sequence[str]) -> Iterator[str]:
+    """The address of a server on what `make_cluster` made, while it runs."""
     own = (f"unix_socket_directories={folder}", "listen_addresses=", *settings)
     options = [word for one in own for word in ("-c", one)]
     address = f"postgresql://{OURS}@/postgres?host={folder}"
-    try:
-        initdb = _words(program("initdb"), *quick, "-U", OURS, "-D", data)
-        subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL)
-        postgres = _words(program("postgres"), "-D", data, *options)
-        with subprocess.Popen(postgres, cwd="/", stderr=subprocess.DEVNULL) as process:
-            try:
-                _wait(address, process)
-                yield address
-            finally:
-                process.send_signal(signal.SIGQUIT)
-    finally:
-        shutil.rmtree(folder)
+    postgres = _words(program("postgres"), "-D", str(folder / "data"), *options)
+    with subprocess.Popen(postgres, cwd="/", stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait(address, process)
+            yield address
+        finally:
+            process.send_signal(signal.SIGQUIT)
 
 
 def _wait(address: str, process: "subprocess.Popen[bytes]") -> None:

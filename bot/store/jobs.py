@@ -7,13 +7,15 @@ StoreError > Unwritten (try again), Unreadable (other keys), NewerSchema
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from bot.store import StoreError
 from bot.vault import Unopened, Vault
 
 T = TypeVar("T")
+V = TypeVar("V")
 Clock = Callable[[], datetime]
 
 
@@ -59,6 +61,20 @@ class Connection(Protocol):
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Cursor:
         """Run one statement for each of these."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alike(Generic[V, T]):
+    """A job of a kind of which a group may hold many: a database to which each statement is a
+    journey runs those in one go."""
+
+    kind: str
+    run: Callable[[Connection, V], T]
+    value: V
+
+    def __call__(self, db: Connection) -> T:
+        """Run it by itself."""
+        return self.run(db, self.value)
 
 
 class Runs(Protocol):

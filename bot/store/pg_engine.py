@@ -6,7 +6,8 @@ other. What is about cases and partners is written by another thread, one proces
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -18,7 +19,7 @@ from psycopg import IsolationLevel, errors
 from psycopg_pool import ConnectionPool
 
 from bot.store.engine import GROUP, Order, Outcome, tell_all
-from bot.store.jobs import Connection, Unwritten
+from bot.store.jobs import Alike, Connection, Unwritten
 from bot.store.pg_schema import bring_up_to_date, version_of
 from bot.store.pg_sql import PgConnection, PgCursor, adapt
 from bot.vault import Vault
@@ -64,6 +65,8 @@ class PostgresEngine:
         self._talks = _Lane("sala-write", self._write_group)
         self._cases = _Lane("sala-cases", self._write_group)
         self._closed = False
+        self.together: Mapping[str, Callable[[Connection, Sequence[Any]], Sequence[Any]]] = {}
+        """How jobs of a kind are run in one go, where that is known."""
 
     async def write(self, job: Callable[[Connection], T], about: bytes | None = None) -> T:
         """What the job returns or raises, once it is durable; a job that raises leaves no trace."""
@@ -123,11 +126,36 @@ class PostgresEngine:
                     pg.isolation_level = pg.read_only = None
                     db = PgConnection(pg)
                     _alone(db, orders)
-                    return [(order, _plain(order.job(db)), None) for order in orders]
+                    return [one for some in _rounds(orders) for one in self._done(db, some)]
             except psycopg.Error as error:
                 left -= 1
                 if not left or not isinstance(error, _IN_THE_WAY):
                     raise Unwritten(type(error).__name__) from error
+
+    def _done(self, db: PgConnection, orders: Sequence[_About]) -> Iterator[Outcome]:
+        """What came of these, each about another conversation: those of a kind in one go."""
+        kinds = defaultdict[str, list[tuple[_About, Any]]](list)
+        for order in orders:
+            if isinstance(order.job, Alike) and order.job.kind in self.together:
+                kinds[order.job.kind].append((order, order.job.value))
+            else:
+                yield order, _plain(order.job(db)), None
+        for kind, some in kinds.items():
+            results = self.together[kind](db, [value for _, value in some])
+            for (order, _), result in zip(some, results, strict=True):
+                yield order, result, None
+
+
+def _rounds(orders: Sequence[_About]) -> list[list[_About]]:
+    """What is about one conversation keeps its order: in each round are jobs of different ones."""
+    rounds: list[list[_About]] = []
+    before = Counter[bytes | None]()
+    for order in orders:
+        if before[order.about] == len(rounds):
+            rounds.append([])
+        rounds[before[order.about]].append(order)
+        before[order.about] += 1
+    return rounds
 
 
 def _alone(db: PgConnection, orders: Sequence[_About]) -> None:

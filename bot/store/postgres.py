@@ -10,12 +10,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
-from bot.store import Arrival, Bundle, Claimed, ConversationId, StoreError
+from bot.store import Bundle, Claimed, ConversationId, StoreError
 from bot.store.jobs import Clock, Connection
 from bot.store.pg_engine import PostgresEngine
 from bot.store.pg_schema import forget_seen
+from bot.store.pg_turns import UNTIL, PgTurns
 from bot.store.schema import micros
-from bot.store.turns import refresh
 from bot.store.whole import WholeStore, utc_now
 from bot.vault import Vault
 
@@ -23,7 +23,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODYS: Final = b""
 """About no conversation in particular, and yet nothing of cases or partners."""
 
-_UNTIL: Final = "clock_timestamp() + interval '30 seconds'"
 _FREE: Final = "(held_by is null or held_by = ? or held_until < clock_timestamp())"
 # The last column: held by this process, and for a while yet.
 _OURS: Final = (
@@ -36,20 +35,9 @@ _RINGS = f"""select rings_at, id, {_OURS} from conversation
 _SENDS = f"""select send_at, id, {_OURS} from conversation
   where channel = ? and send_at <= ? and waits is null and {_FREE}
   order by send_at limit ?"""  # noqa: S608  # ours
-_TAKE = f"""update conversation set held_by = ?, held_until = {_UNTIL} where id in (
+_TAKE = f"""update conversation set held_by = ?, held_until = {UNTIL} where id in (
   select id from conversation where id = any(?) and {_FREE} for no key update skip locked)
   returning id"""  # noqa: S608  # ours
-_KEEP = f"update conversation set held_by = ?, held_until = {_UNTIL} where id = ? and {_FREE}"  # noqa: S608
-# While another holds what is older, it goes on with what is new as well.
-_THEIRS: Final = """held_by != :me and held_until > clock_timestamp()
-  and exists (select 1 from outbox where conversation = :id)"""
-_MOVE = f"""update conversation set state = :state, version = version + 1,
-  held_by = case when {_THEIRS} then held_by else :me end,
-  held_until = case when {_THEIRS} then held_until else {_UNTIL} end
-  where id = :id and version = :version
-  returning address, exists (select 1 from outbox where conversation = conversation.id)"""  # noqa: S608
-_LET_GO = """update conversation set held_by = null
-  where id = ? and held_by = ? and waits is null and send_at is null"""
 _LEAVE = "update conversation set held_by = null where id = any(?) and held_by = ?"
 
 _NUMBERED: Final = (
@@ -59,12 +47,8 @@ _NUMBERED: Final = (
 _Found = tuple[int, ConversationId, bool]
 
 
-class PostgresStore(WholeStore):
+class PostgresStore(PgTurns, WholeStore):
     """`Store` and `Registry` over a PostgreSQL database (docs/architecture.md)."""
-
-    _me: int
-    _here: Collection[str] | None
-    _held: set[ConversationId]
 
     @classmethod
     def open(
@@ -81,7 +65,9 @@ class PostgresStore(WholeStore):
         process holds its conversation; of others it waits for whoever claims it.
         NewerSchema when a newer Sala wrote it; Unreadable when it was sealed with other keys.
         """
-        store = cls(PostgresEngine(url, vault), vault, clock, retention_months)
+        engine = PostgresEngine(url, vault)
+        store = cls(engine, vault, clock, retention_months)
+        engine.together = store.together
         store._me = int.from_bytes(vault.randoms(7), "big")
         store._here = here
         store._held = set()
@@ -98,7 +84,7 @@ class PostgresStore(WholeStore):
         ids = await self._hold(await self._engine.read(look), limit)
         if not ids:
             return []
-        claims = await self._engine.read(lambda db: [self._claimed(db, id, at) for id in ids])
+        claims = await self._engine.read(lambda db: self._claims(db, ids, at))
         for one in claims:
             self._fresh.pop(one.conversation, None)
         return claims
@@ -110,7 +96,7 @@ class PostgresStore(WholeStore):
         ids = await self._hold(found, limit)
         if not ids:
             return []
-        return await self._engine.read(lambda db: [self._bundle(db, id, at) for id in ids])
+        return await self._engine.read(lambda db: self._bundles(db, ids, at))
 
     def _found(
         self, db: Connection, query: str, channels: Collection[str], limit: int, *at: int
@@ -133,30 +119,6 @@ class PostgresStore(WholeStore):
 
     def _take(self, ids: list[ConversationId]) -> Any:
         return lambda db: db.execute(_TAKE, (self._me, ids, self._me)).fetchall()
-
-    def _met(self, db: Connection, arrival: Arrival) -> bool:
-        if self._here is not None and arrival.channel not in self._here:
-            return False
-        ours = db.execute(_KEEP, (self._me, arrival.conversation, self._me)).rowcount == 1
-        if ours:
-            self._held.add(arrival.conversation)
-        return ours
-
-    def _moved(
-        self, db: Connection, state: bytes, id: ConversationId, version: int
-    ) -> tuple[bytes | None, bool] | None:
-        values = {"state": state, "me": self._me, "id": id, "version": version}
-        moved: tuple[bytes | None, bool] | None = db.execute(_MOVE, values).fetchone()
-        self._held.add(id)
-        return moved
-
-    def _changed(self, db: Connection, id: ConversationId) -> None:
-        refresh(db, id)
-        if db.execute(_LET_GO, (id, self._me)).rowcount:
-            self._held.discard(id)
-
-    def _forget_seen(self, db: Connection, before: int) -> None:
-        """Nothing here: days that are over go as a whole (`sweep`)."""
 
     async def sweep(self, now: datetime) -> int:
         """As everywhere; and the days are forgotten whose events nobody sends again."""

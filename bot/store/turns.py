@@ -1,6 +1,6 @@
 """The turn engine's tables: events wait, turns are committed, effects are handed out."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, cast
@@ -16,13 +16,25 @@ from bot.store import (
     Turn,
     Waiting,
 )
-from bot.store.jobs import Clock, Connection, Part, Runs
+from bot.store.jobs import Alike, Clock, Connection, Part, Runs
+from bot.store.rows import (
+    Attempted,
+    Effect,
+    Kept,
+    Met,
+    Moved,
+    Settled,
+    Turned,
+    effect_place,
+    place,
+    way_place,
+)
 from bot.store.schema import micros
 from bot.vault import Vault
 
 SEEN_DAYS: Final = 3
 _FRESH_MOST: Final = 1_000
-_DAY: Final = 86_400_000_000
+DAY: Final = 86_400_000_000
 
 # A limit stands in the statement itself: SQLite plans a statement anew for each bound one.
 
@@ -73,8 +85,8 @@ _SET = """insert into timer values (?, ?, ?)
   on conflict(conversation, name) do update set due_at = excluded.due_at"""
 _DROP_SAID = "delete from outbox where conversation = ? and said = 1"
 _PLAN = """insert into outbox(id, conversation, due_at, body, said)
-  select :id, :conversation, :due_at, :body, :said
-  from conversation where id = :conversation and (address is not null or :said = 0)
+  select ?2, id, ?3, ?4, ?5 from conversation
+  where id = ?1 and (address is not null or ?5 = 0)
   on conflict(conversation, id) do nothing"""
 _SETTLE = "delete from outbox where conversation = ? and id = ?"
 _RETRY = """update outbox set attempt = attempt + 1,
@@ -98,39 +110,32 @@ class Turns(Part):
     async def receive(self, arrival: Arrival) -> bool:
         """Keep an event for its turn; False when this (channel, event_id) was seen before."""
         event = self._vault.digest("event", arrival.channel.encode(), arrival.event_id.encode())
-        at, id = micros(arrival.at), arrival.conversation
-        address = self._vault.seal(_place("conversation.address", id), arrival.address)
-        body = self._vault.seal(_place("inbox.body", event), arrival.body)
-        active_at = micros(self._clock())
-        oldest = min(at, active_at) // _DAY - SEEN_DAYS
-
-        def job(db: Connection) -> Claimed | bool:
-            self._forget_seen(db, oldest)
-            if not db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
-                return False
-            row = (id, arrival.channel, address, active_at)
-            version, state, alone = db.execute(_MEET, row).fetchone()
-            alone = self._met(db, arrival) and alone
-            kept = db.execute(_KEEP_EVENT, (event, id, body, at))
-            if not kept.rowcount:
-                return False  # it waits, or is parked, for longer than it is remembered
-            seq = cast(int, kept.lastrowid)
-            db.execute(_WAIT, (seq, id))
-            if db.execute(_RELEASE, (id,)).rowcount:
-                refresh(db, id)
-            waiting = (Waiting(seq, arrival.body),)
-            return not alone or Claimed(id, arrival.channel, version, state, waiting)
-
-        kept = await self._engine.write(job, id)
-        if kept:
+        id, active_at = arrival.conversation, micros(self._clock())
+        address = self._vault.seal(place("conversation.address", id), arrival.address)
+        body = self._vault.seal(place("inbox.body", event), arrival.body)
+        kept = Kept(event, id, arrival.channel, address, body, micros(arrival.at), active_at)
+        met = await self._engine.write(Alike("keep", self._keep_event, kept), id)
+        if met:
             self._fresh.pop(id, None)
-        if isinstance(kept, Claimed) and len(self._fresh) < _FRESH_MOST:
-            self._fresh[id] = kept
-        return bool(kept)
+            if met.alone and len(self._fresh) < _FRESH_MOST:
+                waiting = (Waiting(met.seq, arrival.body),)
+                self._fresh[id] = Claimed(id, arrival.channel, met.version, met.state, waiting)
+        return met is not None
 
-    def _met(self, db: Connection, arrival: Arrival) -> bool:
-        """Whether this process may turn what arrived without a look; its row is there now."""
-        return True
+    def _keep_event(self, db: Connection, one: Kept) -> Met | None:
+        self._forget_seen(db, min(one.at, one.active_at) // DAY - SEEN_DAYS)
+        if not db.execute(_FIRST_TIME, (one.event, one.at // DAY)).rowcount:
+            return None
+        row = (one.conversation, one.channel, one.address, one.active_at)
+        version, state, alone = db.execute(_MEET, row).fetchone()
+        kept = db.execute(_KEEP_EVENT, (one.event, one.conversation, one.body, one.at))
+        if not kept.rowcount:
+            return None  # it waits, or is parked, for longer than it is remembered
+        seq = cast(int, kept.lastrowid)
+        db.execute(_WAIT, (seq, one.conversation))
+        if db.execute(_RELEASE, (one.conversation,)).rowcount:
+            refresh(db, one.conversation)
+        return Met(seq, version, state, bool(alone))
 
     def _forget_seen(self, db: Connection, before: int) -> None:
         """Forget a few of the days before this one, until none is left to be forgotten."""
@@ -146,7 +151,7 @@ class Turns(Part):
 
         def job(db: Connection) -> list[Claimed]:
             ids = _first(db, _WAITS, channels, limit) + _first(db, _RINGS, channels, limit, at)
-            return [self._claimed(db, id, at) for id in list(dict.fromkeys(ids))[:limit]]
+            return self._claims(db, list(dict.fromkeys(ids))[:limit], at)
 
         claims = await self._engine.read(job)
         for one in claims:
@@ -166,19 +171,28 @@ class Turns(Part):
         ]
 
     def _state(self, sealed: Claimed) -> bytes | None:
-        place = _place("conversation.state", sealed.conversation)
-        return sealed.state and self._vault.open(place, sealed.state)
+        where = place("conversation.state", sealed.conversation)
+        return sealed.state and self._vault.open(where, sealed.state)
+
+    def _claims(self, db: Connection, ids: Sequence[ConversationId], at: int) -> list[Claimed]:
+        return [self._claimed(db, id, at) for id in ids]
 
     def _claimed(self, db: Connection, id: ConversationId, at: int) -> Claimed:
         channel, version, sealed, rings_at = db.execute(_STATE, (id,)).fetchone()
-        state = sealed and self._vault.open(_place("conversation.state", id), sealed)
-        waiting = tuple(
-            Waiting(seq, self._vault.open(_place("inbox.body", event), body))
-            for seq, event, body in db.execute(_WAITING, (id,))
-        )
         rings = rings_at is not None and rings_at <= at
-        rung = tuple(name for (name,) in db.execute(_RUNG, (id, at))) if rings else ()
-        return Claimed(id, channel, version, state, waiting, rung)
+        rung = [name for (name,) in db.execute(_RUNG, (id, at))] if rings else []
+        return self._claim_of(id, (channel, version, sealed), db.execute(_WAITING, (id,)), rung)
+
+    def _claim_of(
+        self, id: ConversationId, kept: Sequence[Any], waiting: Iterable[Any], rung: Iterable[str]
+    ) -> Claimed:
+        channel, version, sealed = kept
+        state = sealed and self._vault.open(place("conversation.state", id), sealed)
+        events = [
+            Waiting(seq, self._vault.open(place("inbox.body", event), body))
+            for seq, event, body in waiting
+        ]
+        return Claimed(id, channel, version, state, tuple(events), tuple(rung))
 
     async def commit(self, claimed: Claimed, turn: Turn) -> Bundle | None:
         """Write the turn whole; None, with nothing written, when the conversation moved on.
@@ -186,29 +200,32 @@ class Turns(Part):
         A conversation without an address keeps no messages: there is nobody to send them to.
         """
         id = claimed.conversation
-        state = self._vault.seal(_place("conversation.state", id), turn.state)
-        rows = [self._row(id, effect) for effect in turn.effects]
-
-        def job(db: Connection) -> tuple[bytes | None, bool] | None:
-            moved = self._moved(db, state, id, claimed.version)
-            if moved is None:
-                return None
-            _consume(db, claimed)
-            _set_timers(db, id, turn)
-            if turn.hush:
-                db.execute(_DROP_SAID, (id,))
-            db.executemany(_PLAN, rows)
-            refresh(db, id)
-            return moved
-
-        moved = await self._engine.write(job, id)
+        turned = Turned(
+            id, claimed.version, self._vault.seal(place("conversation.state", id), turn.state),
+            tuple([one.seq for one in claimed.waiting]), claimed.rung,
+            tuple([(name, micros(at)) for name, at in turn.timers]), turn.cancel_timers, turn.hush,
+            tuple([self._row(id, effect) for effect in turn.effects]),
+        )  # fmt: skip
+        moved = await self._engine.write(Alike("turn", self._turn, turned), id)
         return moved and self._planned(claimed, turn, *moved)
 
-    def _moved(
-        self, db: Connection, state: bytes, id: ConversationId, version: int
-    ) -> tuple[bytes | None, bool] | None:
+    def _turn(self, db: Connection, turned: Turned) -> Moved | None:
         """The sealed address, and whether something is older than the turn; None if too late."""
-        moved: tuple[bytes | None, bool] | None = db.execute(_MOVE, (state, id, version)).fetchone()
+        id = turned.conversation
+        moved: Moved | None = db.execute(_MOVE, (turned.state, id, turned.version)).fetchone()
+        if moved is None:
+            return None
+        db.executemany(_CONSUME, [(seq, id) for seq in turned.consumed])
+        if turned.rung:
+            db.executemany(_UNSET, [(id, name) for name in turned.rung])
+        if turned.cancel_timers:
+            db.execute(_UNSET_ALL, (id,))
+        if turned.timers:
+            db.executemany(_SET, [(id, *timer) for timer in turned.timers])
+        if turned.hush:
+            db.execute(_DROP_SAID, (id,))
+        db.executemany(_PLAN, turned.effects)
+        refresh(db, id)
         return moved
 
     def _planned(self, claimed: Claimed, turn: Turn, sealed: bytes | None, older: bool) -> Bundle:
@@ -222,23 +239,18 @@ class Turns(Part):
         return Bundle(id, claimed.channel, self._address(id, sealed), effects)
 
     def _address(self, id: ConversationId, sealed: bytes | None) -> bytes:
-        return self._vault.open(_place("conversation.address", id), sealed) if sealed else b""
+        return self._vault.open(place("conversation.address", id), sealed) if sealed else b""
 
-    def _row(self, id: ConversationId, effect: Planned) -> dict[str, Any]:
+    def _row(self, id: ConversationId, effect: Planned) -> Effect:
         body = self._vault.seal(effect_place(id, effect.id), effect.body)
         due_at = None if effect.due_at is None else micros(effect.due_at)
-        row = {"id": effect.id, "conversation": id, "due_at": due_at, "body": body}
-        return row | {"said": effect.said}
+        return id, effect.id, due_at, body, effect.said
 
     async def state(self, conversation: ConversationId) -> bytes | None:
         """The conversation's state as it stands now; None before its first turn."""
-
-        def job(db: Connection) -> bytes | None:
-            row = db.execute(_STATE, (conversation,)).fetchone()
-            sealed = row and row[2]
-            return sealed and self._vault.open(_place("conversation.state", conversation), sealed)
-
-        return await self._engine.read(job)
+        row = await self._engine.read(lambda db: db.execute(_STATE, (conversation,)).fetchone())
+        sealed = row and row[2]
+        return sealed and self._vault.open(place("conversation.state", conversation), sealed)
 
     async def park(self, claimed: Claimed, seq: int | None = None) -> None:
         """Set aside this waiting event of a claim, or the first; without one, drop the timers."""
@@ -262,15 +274,24 @@ class Turns(Part):
         at = micros(now)
 
         def job(db: Connection) -> list[Bundle]:
-            ids = _first(db, _SENDS, channels, limit, at)
-            return [self._bundle(db, id, at) for id in ids[:limit]]
+            return self._bundles(db, _first(db, _SENDS, channels, limit, at)[:limit], at)
 
         return await self._engine.read(job)
 
+    def _bundles(self, db: Connection, ids: Sequence[ConversationId], at: int) -> list[Bundle]:
+        return [self._bundle(db, id, at) for id in ids]
+
     def _bundle(self, db: Connection, id: ConversationId, at: int) -> Bundle:
-        channel, sealed = db.execute(_WHERE, (id,)).fetchone()
+        where = db.execute(_WHERE, (id,)).fetchone()
         rows = db.execute(_PENDING, (id, at)).fetchall()
-        for *row, due_at in db.execute(_SAYING, (id,)) if sealed else ():
+        return self._bundle_of(id, where, rows, db.execute(_SAYING, (id,)), at)
+
+    def _bundle_of(
+        self, id: ConversationId, where: Sequence[Any], pending: Iterable[Any],
+        saying: Iterable[Any], at: int,
+    ) -> Bundle:  # fmt: skip
+        (channel, sealed), rows = where, [*pending]
+        for *row, due_at in saying if sealed else ():
             if due_at is None or due_at > at:
                 break
             rows.append(row)
@@ -281,22 +302,30 @@ class Turns(Part):
         self, id: ConversationId, effect: str, body: bytes, attempt: int, way: bytes | None
     ) -> Pending:
         plain = self._vault.open(effect_place(id, effect), body)
-        went = way and self._vault.open(_way_place(id, effect), way)
+        went = way and self._vault.open(way_place(id, effect), way)
         return Pending(EffectId(effect), plain, attempt, went)
 
     async def settle(self, conversation: ConversationId, ids: Sequence[EffectId]) -> None:
         """These effects are done; forget them."""
-        rows = [(conversation, id) for id in ids]
-        await self._change(conversation, lambda db: db.executemany(_SETTLE, rows))
+        value = (conversation, tuple(ids))
+        await self._engine.write(Alike("settle", self._settle, value), conversation)
+
+    def _settle(self, db: Connection, done: Settled) -> None:
+        id, ids = done
+        db.executemany(_SETTLE, [(id, effect) for effect in ids])
+        refresh(db, id)
 
     async def attempt(
         self, conversation: ConversationId, ids: Sequence[EffectId], way: bytes
     ) -> None:
         """These messages go out now, together and in this way."""
-        rows = [
-            (self._vault.seal(_way_place(conversation, id), way), conversation, id) for id in ids
-        ]
-        await self._engine.write(lambda db: db.executemany(_ATTEMPT, rows), conversation)
+        rows = tuple([
+            (self._vault.seal(way_place(conversation, id), way), conversation, id) for id in ids
+        ])  # fmt: skip
+        await self._engine.write(Alike("attempt", self._attempt, rows), conversation)
+
+    def _attempt(self, db: Connection, rows: Attempted) -> None:
+        db.executemany(_ATTEMPT, rows)
 
     async def retry(
         self,
@@ -350,8 +379,8 @@ def tell(db: Connection, vault: Vault, id: bytes, event: bytes, body: bytes, at:
     """Put an event of Sala's own into a conversation that is known; it releases nothing held."""
     if not db.execute(_HOLD, (id,)).rowcount:
         return
-    if db.execute(_FIRST_TIME, (event, at // _DAY)).rowcount:
-        sealed = vault.seal(_place("inbox.body", event), body)
+    if db.execute(_FIRST_TIME, (event, at // DAY)).rowcount:
+        sealed = vault.seal(place("inbox.body", event), body)
         db.execute(_KEEP_EVENT, (event, id, sealed, at))
         refresh(db, id)
 
@@ -367,30 +396,3 @@ def _first(
     for channel in channels:
         found += db.execute(f"{query} limit {limit:d}", (channel, *values)).fetchall()
     return [ConversationId(id) for _, id in sorted(found)]
-
-
-def _consume(db: Connection, claimed: Claimed) -> None:
-    id = claimed.conversation
-    db.executemany(_CONSUME, [(event.seq, id) for event in claimed.waiting])
-    if claimed.rung:
-        db.executemany(_UNSET, [(id, name) for name in claimed.rung])
-
-
-def _set_timers(db: Connection, id: ConversationId, turn: Turn) -> None:
-    if turn.cancel_timers:
-        db.execute(_UNSET_ALL, (id,))
-    if turn.timers:
-        db.executemany(_SET, [(id, name, micros(at)) for name, at in turn.timers])
-
-
-def _place(column: str, row: bytes) -> str:
-    return f"{column}|{row.hex()}"
-
-
-def _way_place(conversation: ConversationId, effect: str) -> str:
-    return f"outbox.way|{conversation.hex()}|{effect}"
-
-
-def effect_place(conversation: ConversationId, effect: str) -> str:
-    """Where an effect's body is sealed for."""
-    return f"outbox.body|{conversation.hex()}|{effect}"

@@ -17,8 +17,9 @@ from bot.store import ConversationId
 from bot.store.feed import KEEP, telling
 from bot.store.jobs import Connection, Part
 from bot.store.listing import Signal, hash_id
+from bot.store.rows import effect_place
 from bot.store.schema import micros, moment
-from bot.store.turns import effect_place, refresh
+from bot.store.turns import refresh
 
 AT_ONCE: Final = 200
 
