@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.cases.status import Told
-from bot.store import NotTaken, Partner, PartnerKeys, Submitted, TooManyImages
-from bot.store.denials import SEVERAL
+from bot.store import Partner, PartnerKeys, Submitted, TooManyImages
 from bot.store.ledger import MAX_A_DAY
 from bot.store.retention import SEEN_AT_LAST, SEEN_WITHIN
 from bot.store.whole import WholeStore
@@ -20,11 +19,9 @@ from tests.cases_kept import (
     VAULT,
     A,
     B,
-    C,
     after,
     dump,
     fed,
-    picture,
     platform,
     play,
     record_of,
@@ -154,56 +151,7 @@ def test_a_partner_takes_back_its_own_and_nothing_of_a_person(tmp_path: Path, sa
     play(tmp_path, story)
 
 
-# ---------------------------------------------------------------- the denylist
-
-
-def near(value: str, bits: int) -> str:
-    return f"{int(value, 16) ^ (2**bits - 1):064x}"
-
-
-def test_nothing_is_registered_that_looks_like_a_denied_picture(tmp_path: Path) -> None:
-    async def story(store: WholeStore) -> None:
-        assert await store.deny([picture(A)], NOW) == 1
-        assert await store.deny([picture(A)], NOW) == 0
-        before = dump(tmp_path)["hash"], dump(tmp_path)["cases"]
-        for name, value in (("t", A), ("u", near(A, 31))):
-            with pytest.raises(NotTaken):
-                await registered(store, B, value, name=name)
-        assert (dump(tmp_path)["hash"], dump(tmp_path)["cases"]) == before
-        await registered(store, near(A, 32), name="v")
-        giver = await hotline(store)
-        assert await store.submit(giver, "adults", [add(A), add(C)], NOW) == 1
-
-    play(tmp_path, story)
-
-
-def test_what_several_partners_refuse_waits_for_the_operator_and_is_not_denied_by_itself(
-    tmp_path: Path,
-) -> None:
-    async def story(store: WholeStore) -> None:
-        mine = await registered(store, A, B)
-        partners = [await platform(store, f"P{n}") for n in range(SEVERAL)]
-        for partner in partners:
-            assert await store.denials("asked") == []
-            await store.give_feedback(partner, [(A, "NotBlocked", ())], NOW)
-        for partner, said in zip(partners, ("Blocked", "NotBlocked", "NotBlocked"), strict=True):
-            await store.give_feedback(partner, [(B, said, ())], NOW)
-        (one,) = await store.denials("asked")
-        assert (one.kind, one.source) == ("pdq", "partners")
-        await registered(store, A, name="u", who=BOB)
-        await store.decide(one.number, "denied")
-        with pytest.raises(NotTaken):
-            await registered(store, A, name="v", who=BOB)
-        assert (await record_of(store, partners[0], A)).status == "Active"
-        await store.decide(one.number, "allowed")
-        await registered(store, A, name="w", who=BOB)
-        await store.give_feedback(partners[0], [(A, "NotBlocked", ("again",))], NOW)
-        assert await store.denials("asked") == []
-        assert mine.images == 2
-        with pytest.raises(ValueError, match="queue"):
-            await store.decide(99, "denied")
-
-    play(tmp_path, story)
+# ---------------------------------------------------------------- limits
 
 
 def test_one_person_registers_no_more_than_so_many_a_day(tmp_path: Path) -> None:

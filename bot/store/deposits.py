@@ -12,7 +12,7 @@ from typing import Final
 from bot.cases.eligibility import List
 from bot.cases.hashes import Hash, Item, Kind, Media
 from bot.cases.number import make_number
-from bot.store.denials import is_denied
+from bot.store.denials import denylist
 from bot.store.exchanged import Partner, Submitted
 from bot.store.feed import keep_word
 from bot.store.jobs import Connection, Part
@@ -50,6 +50,7 @@ class Deposits(Part):
         db: Connection,
     ) -> int:  # fmt: skip
         case, held = self._case(db, partner, list, now), 0
+        denied = denylist(db, self._vault)
         for one in hashes:
             id = hash_id(self._vault, list, one.signal, one.value)
             if one.feedback in _GONE:
@@ -57,7 +58,7 @@ class Deposits(Part):
                 continue
             media: Media = "image" if one.signal == "ImagePDQ" else "video"
             item = Item(media, (Hash(_KINDS[one.signal], "submitted", one.value),))
-            if is_denied(db, self._vault, [item]):
+            if denied.holds(item):
                 continue
             claim_item(db, self._vault, case, list, item, 0, now)
             keep_word(db, self._vault, id, partner, (one.feedback, one.tags), now)

@@ -226,8 +226,7 @@ def keep_word(
             let_one_go(db, case, hash, now)
     if old is None or (old[0], _opened(vault, hash, old[1])) != (word, tags):
         mark(db, hash, now)
-        if word == "NotBlocked":
-            ask_if_refused(db, vault, hash, now)
+        ask_if_refused(db, vault, hash, now)
 
 
 def _sealed(vault: Vault, hash: bytes, tags: tuple[str, ...]) -> str:

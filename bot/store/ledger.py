@@ -23,7 +23,7 @@ from bot.store import (
     TicketRefused,
     TooManyImages,
 )
-from bot.store.denials import is_denied
+from bot.store.denials import carried, denylist
 from bot.store.held import HeldAlready, held, keep_phash
 from bot.store.jobs import Connection, Part
 from bot.store.listing import claim_item, move_claims, standing
@@ -188,13 +188,14 @@ class Ledger(Part):
         new: _NewCase | None, *, sent: bool = False, told: datetime | None = None,
     ) -> Registered:  # fmt: skip
         ticket = usable(db, self._vault, digest, now)
-        if is_denied(db, self._vault, items):
+        denied = denylist(db, self._vault)
+        if any(denied.holds(item) for item in items):
             raise NotTaken
         case = self._open(db, new, ticket.list, now) if new else self._grown(db, ticket)
         if sent and any(is_held(item, held(db, self._vault, case.id)) for item in items):
             raise HeldAlready
         images = case.images
-        for item in items:
+        for item in carried(db, self._vault, case.list, items):
             if claim_item(db, self._vault, case.id, case.list, item, images + 1, now, told):
                 images += 1
                 keep_phash(db, self._vault, case.id, images, item, now)

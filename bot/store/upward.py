@@ -14,6 +14,7 @@ from typing import Final, Literal
 from bot.cases.eligibility import List
 from bot.cases.status import FeedbackValue
 from bot.store import ConversationId
+from bot.store.denials import ask_if_refused
 from bot.store.feed import KEEP, telling
 from bot.store.jobs import Connection, Part
 from bot.store.listing import Signal, hash_id
@@ -231,6 +232,7 @@ class Upward(Part):
             old = db.execute(_OLD_WORD, (hash, partner)).fetchone()
             if old is None or old[0] != value:
                 db.execute(KEEP, (hash, partner, value, "[]", at))
+                ask_if_refused(db, self._vault, hash, self._clock())
 
     def _source(self, db: Connection, service: tuple[str, str], source: str) -> int:
         """Who answers through a service is a partner that reads nothing and has no keys."""

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -23,6 +24,7 @@ from sqlite_utils.utils import sqlite3
 from bot.cases.hashes import Hash, Item
 from bot.exchange import stopncii
 from bot.store import ConversationId, NotTaken, Partner, Ticket, TooManyImages
+from bot.store.denials import SEVERAL
 from bot.store.ledger import MAX_A_DAY
 from bot.store.listing import hash_id
 from bot.store.sqlite import SqliteStore
@@ -36,6 +38,7 @@ TX = Path(sys.executable).with_name("tx")
 HASHES = int(os.environ.get("SALA_BENCH_HASHES", "100000"))
 MANY = int(os.environ.get("SALA_BENCH_MANY", "1000000"))
 FEW = 10_000
+ACCOUNTS = int(os.environ.get("SALA_BENCH_ACCOUNTS", "100"))
 CASE = bytes(16)
 
 
@@ -176,33 +179,71 @@ def racing(folder: Path) -> None:
 # ---------------------------------------------------------------- a day of poisoning
 
 
-async def poison(folder: Path, accounts: int = 100) -> None:
-    """A hundred accounts post invented codes of the widest form all day, as fast as is taken."""
+async def poison(folder: Path, accounts: int = ACCOUNTS) -> None:
+    """A hundred accounts post codes of the widest form all day, as fast as is taken: invented ones,
+    then changed copies of ten pictures, then such copies after several partners refused the ten."""
     store = SqliteStore.open(folder / "poison.db", Vault.generate(), lambda: NOW)
     chance = Random(1)
-    cases = pictures = hashes = refused = 0
+    ten = [chance.getrandbits(256) for _ in range(10)]
+    print(f"a day of {accounts} accounts, invented pictures: "
+          f"{await a_day(store, b'a', accounts, lambda: invented(chance))}")  # fmt: skip
+    print(f"changed copies of ten pictures: "
+          f"{await a_day(store, b'b', accounts, lambda: copy(chance, ten))}")  # fmt: skip
+    for one in ten:
+        await refused(store, f"{one:064x}")
+    print(f"changed copies of the ten, which {SEVERAL} partners refused: "
+          f"{await a_day(store, b'c', accounts, lambda: copy(chance, ten))}")  # fmt: skip
+    await store.close()
+
+
+async def a_day(store: SqliteStore, day: bytes, accounts: int, made: Callable[[], Item]) -> str:
+    cases = pictures = refused = 0
+    before = sum(count for *_, count in await store.listed())
     for account in range(accounts):
-        who = ConversationId(account.to_bytes(16))
+        who = ConversationId(day + account.to_bytes(15))
         for _ in range(MAX_A_DAY // 10 + 1):
-            items = [invented(chance) for _ in range(10)]
-            digest = bytes(chance.randbytes(32))
+            items = [made() for _ in range(10)]
+            digest = os.urandom(32)
             await store.issue(Ticket(digest, who, "adults", NOW + timedelta(hours=1)))
             try:
-                await store.register(digest, items, NOW)
+                pictures += (await store.register(digest, items, NOW)).images
+                cases += 1
             except (TooManyImages, NotTaken):
                 refused += 1
-                continue
-            cases += 1
-            pictures += len(items)
-            hashes += sum(len(item.hashes) for item in items)
-    await store.close()
-    print(f"a day of {accounts} accounts: {cases} cases, {pictures:,} invented pictures, "
-          f"{hashes:,} hashes listed, {refused} posts refused")  # fmt: skip
+    listed = sum(count for *_, count in await store.listed()) - before
+    return f"{cases} cases, {pictures:,} pictures, {listed:,} codes listed, {refused} posts refused"
+
+
+async def refused(store: SqliteStore, value: str) -> None:
+    """A person registers it, and several partners refuse it."""
+    digest = os.urandom(32)
+    await store.issue(
+        Ticket(digest, ConversationId(digest[:16]), "adults", NOW + timedelta(hours=1))
+    )
+    await store.register(digest, [picture(int(value, 16))], NOW)
+    for n in range(SEVERAL):
+        with suppress(ValueError):
+            await store.add_partner(f"P{n}", ["adults"], NOW)
+    for partner in await store.partners():
+        await store.give_feedback(partner, [(value, "NotBlocked", ())], NOW)
 
 
 def invented(chance: Random) -> Item:
-    values = [f"{chance.getrandbits(256):064x}" for _ in range(32)]
-    return Item("image", tuple(Hash("pdq", f"self-{n + 1}", v, 90) for n, v in enumerate(values)))
+    return widest([chance.getrandbits(256) for _ in range(32)])
+
+
+def copy(chance: Random, ten: list[int]) -> Item:
+    """Of one of the ten, changed 32 times by up to 15 bits: each would match it at a partner."""
+    one = chance.choice(ten)
+    bits = [
+        sum(1 << n for n in chance.sample(range(256), chance.randint(1, 15))) for _ in range(32)
+    ]
+    return widest([one ^ changed for changed in bits])
+
+
+def widest(values: list[int]) -> Item:
+    hashes = (Hash("pdq", f"self-{n + 1}", f"{value:064x}", 90) for n, value in enumerate(values))
+    return Item("image", tuple(hashes))
 
 
 def poisoning(folder: Path) -> None:
