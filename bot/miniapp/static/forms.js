@@ -4,6 +4,7 @@
  * needs its own.
  */
 
+import { lying, storedWay } from "./lying.js";
 import { changed, greyed, inside } from "./mild.js";
 import { pause } from "./pause.js";
 import { hexOf, luma, wavesOf } from "./pdq.js";
@@ -17,10 +18,6 @@ const UPRIGHT = ["", "mirror"];
 const TURNS = ["turn90", "turn180", "turn270"];
 const ALL = [...UPRIGHT, ...TURNS, ...TURNS.map((way) => `${way}-mirror`)];
 const SIZES = ["512", "640", "256"];
-const STORED = {
-  2: "mirror", 3: "turn180", 4: "turn180-mirror", 5: "turn90-mirror",
-  6: "turn270", 7: "turn270-mirror", 8: "turn90",
-}; // how the pixels lie in the file, by its EXIF orientation
 
 /**
  * The PDQ hashes of a picture's samples, each once; none when it is too plain. `why` says "plain"
@@ -50,30 +47,13 @@ export async function forms(samples, { orientation = 1, turned = false, step = (
 function fixed(orientation, turned) {
   const named = (way) => SIZES.map((size) => [way ? `${size}-${way}` : size, size, way]);
   if (turned) return ALL.flatMap(named);
-  const stored = STORED[orientation];
+  const stored = storedWay(orientation);
   const asStored = stored ? SIZES.map((size) => [`stored-${size}`, size, stored]) : [];
   return [...UPRIGHT.flatMap(named), ...asStored];
 }
 
 function greyOf({ rgba, width, height }) {
   return { values: luma(rgba, width * height), width, height };
-}
-
-// The pixels as they lie in a copy that is turned clockwise, then mirrored.
-function lying({ values, width, height }, way) {
-  if (!way) return { values: values.slice(), width, height };
-  const turn = Number(/^turn(\d+)/.exec(way)?.[1] ?? 0);
-  const [wide, high] = turn % 180 ? [height, width] : [width, height];
-  const [right, down] = { 0: [1, width], 90: [-width, 1], 180: [-1, -width], 270: [width, -1] }[turn];
-  const start = { 0: 0, 90: (height - 1) * width, 180: width * height - 1, 270: width - 1 }[turn];
-  const isMirrored = way.endsWith("mirror");
-  const copy = new Float32Array(values.length);
-  for (let y = 0; y < high; y++) {
-    let from = start + y * down + (isMirrored ? (wide - 1) * right : 0);
-    const stride = isMirrored ? -right : right;
-    for (let x = 0, to = y * wide; x < wide; x++, to++, from += stride) copy[to] = values[from];
-  }
-  return { values: copy, width: wide, height: high };
 }
 
 function keep(found, variant, value, quality) {

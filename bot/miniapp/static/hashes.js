@@ -5,12 +5,14 @@
 
 import { Md5, Sha256 } from "./digests.js";
 import { stills } from "./film.js";
-import { forms } from "./forms.js";
-import { orientationOf } from "./orientation.js";
-import { open, samples, tellsPixels } from "./pixels.js";
+import { distance, forms } from "./forms.js";
+import { jpegOf } from "./jpeg.js";
+import { piecesOf } from "./pieces.js";
+import { isFrame, open, samples, tellsPixels } from "./pixels.js";
+import { shrunk } from "./shrunk.js";
 
-const SLICE = 2 ** 19;
 const HEAD = 2 ** 17; // bytes in which a JPEG says how it lies
+const RESTLESS = 10; // bits between the hashes at 512 and at 640 of a picture that is not shrunk
 const PICTURE_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif1|msf1|avi[fs]|jpeg|crx )/;
 const PICTURE_STARTS = [/^\xff\xd8\xff/, /^\x89PNG/, /^GIF8/, /^RIFF....WEBP/s, /^BM/, /^II\*\0/, /^MM\0\*/];
 const VIDEO_STARTS = [
@@ -55,17 +57,14 @@ function kindOf(bytes) {
   return PICTURE_STARTS.some((shape) => shape.test(start)) ? "picture" : "other";
 }
 
-// While one piece is summed up, the next is read.
 async function fileHashes(file, step) {
   const [sha256, md5] = [new Sha256(), new Md5()];
-  const read = (at) => file.slice(at, at + SLICE).arrayBuffer();
-  let next = read(0);
-  for (let at = 0; at < file.size; at += SLICE) {
-    const bytes = new Uint8Array(await next);
-    next = at + SLICE < file.size ? read(at + SLICE) : null;
+  let at = 0;
+  for await (const bytes of piecesOf(file)) {
     step(Math.floor((at / file.size) * 99));
     sha256.update(bytes);
     md5.update(bytes);
+    at += bytes.length;
   }
   return [
     { kind: "sha256", variant: "file", value: sha256.hex() },
@@ -88,20 +87,38 @@ async function ofVideo(file, { head, seen, step }) {
 
 // The browser decodes elsewhere while the file's bytes are summed up here.
 async function ofPicture(file, { head, kind, isJpeg, seen, near, step, turned }) {
-  const opening = open(file).catch(() => null);
+  const jpeg = isJpeg ? jpegOf(head) : null;
+  const opening = (jpeg ? shrunk(file, jpeg) : Promise.resolve(null)).then((small) => small ?? whole(file));
+  const made = (picture) => formsIn(picture, jpeg, turned, step);
   try {
     const ofFile = await fileHashes(file, (percent) => step(percent * 0.3));
     if (seen(ofFile[0].value)) throw new Problem("already");
-    const bitmap = await opening;
-    if (!bitmap) throw new Problem(kind === "picture" ? "cannot_open" : "not_media");
-    const sampled = await samples(bitmap, isJpeg, (percent) => step(30 + percent * 0.4));
-    bitmap.close();
-    const orientation = isJpeg ? orientationOf(head) : 1;
-    const { found, why } = await forms(sampled, { orientation, turned, step: () => step(80) });
+    const picture = await opening;
+    if (!picture) throw new Problem(kind === "picture" ? "cannot_open" : "not_media");
+    let { found, why } = await made(picture);
+    if (isFrame(picture) && isRestless(found)) ({ found, why } = await made(await open(file)));
     if (why) throw new Problem(why);
     if (near(found)) throw new Problem("already");
     return [...found, ...ofFile];
   } finally {
-    opening.then((bitmap) => bitmap?.close());
+    opening.then((picture) => picture?.close());
   }
+}
+
+function whole(file) {
+  return open(file).catch(() => null);
+}
+
+async function formsIn(picture, jpeg, turned, step) {
+  const orientation = jpeg?.orientation ?? 1;
+  const sampled = await samples(picture, jpeg !== null, orientation, (percent) => step(30 + percent * 0.4));
+  picture.close();
+  return forms(sampled, { orientation, turned, step: () => step(80) });
+}
+
+// Whether its fineness decides a picture's hash, or it is plain: then it is looked at whole.
+function isRestless(found) {
+  const of = (size) => found.find(({ variant }) => variant === size)?.value;
+  const [nearest, mean] = [of("512"), of("640")];
+  return !found.length || (nearest && mean && distance(nearest, mean) > RESTLESS);
 }

@@ -4,11 +4,13 @@
  * can (VideoFrame), which takes a tenth of the time; all else goes through a small canvas.
  */
 
+import { backwards, lying, uprightWay } from "./lying.js";
 import { Means, Nearest } from "./sample.js";
 import { pause } from "./pause.js";
 
 const BAND = 64; // rows of a canvas
 const FRAME_BAND = 256; // rows of a frame: fewer waits, and still a few milliseconds of work
+const MOST_TWICE = 16_000_000; // pixels; a frame of a picture holds all of them once more
 const PATTERN = 256;
 const told = {};
 const IS_BLUE_FIRST = { RGBX: false, RGBA: false, BGRX: true, BGRA: true };
@@ -20,18 +22,31 @@ export function open(file) {
 
 /**
  * The three samples of an opened picture, as {512: {rgba, width, height}, 640: …, 256: …}, on white
- * paper where it is see-through. `step` is called with 0..100 and may throw to stop.
+ * paper where it is see-through. The pixels of a frame lie as in its file, whose EXIF `orientation`
+ * turns the samples. `step` is called with 0..100 and may throw to stop.
  */
-export async function samples(bitmap, isOpaque, step) {
-  const { width, height } = bitmap;
-  const nearest = new Nearest(width, height, 512);
-  const means = new Means(width, height, [640, 256]);
-  await readBands(bitmap, isOpaque, (words, top, rows, isBlueFirst) => {
+export async function samples(picture, isOpaque, orientation, step) {
+  const { width, height } = picture.visibleRect ?? picture;
+  const lies = isFrame(picture) ? orientation : 1;
+  const nearest = new Nearest(width, height, 512, backwards(lies));
+  const means = new Means(width, height, [640, 256], backwards(lies));
+  await readBands(picture, isOpaque, (words, top, rows, isBlueFirst) => {
     nearest.band(words, top, rows, isBlueFirst);
     means.band(words, top, rows, isBlueFirst);
     step(Math.floor((top / height) * 100));
   });
-  return { 512: nearest, 640: means.of(640), 256: means.of(256) };
+  const way = uprightWay(lies);
+  return { 512: upright(nearest, way), 640: upright(means.of(640), way), 256: upright(means.of(256), way) };
+}
+
+/** Whether it is a frame of a decoder, as `shrunk` gives, and no bitmap. */
+export function isFrame(picture) {
+  return "visibleRect" in picture;
+}
+
+function upright({ rgba, width, height }, way) {
+  const { values, ...sides } = lying({ values: new Int32Array(rgba.buffer), width, height }, way);
+  return { rgba: new Uint8ClampedArray(values.buffer), ...sides };
 }
 
 /** The `512` sample of what a video shows now: drawn, because only so do all browsers turn it. */
@@ -66,6 +81,10 @@ async function readsPattern(isOpaque) {
 }
 
 async function readBands(bitmap, isOpaque, take) {
+  if (isFrame(bitmap)) {
+    if (!(await readFrame(bitmap, take))) throw new Error("a frame that gives nothing");
+    return;
+  }
   const frame = isOpaque ? frameOf(bitmap) : null;
   try {
     if (frame && (await readFrame(frame, take))) return;
@@ -76,6 +95,7 @@ async function readBands(bitmap, isOpaque, take) {
 }
 
 function frameOf(bitmap) {
+  if (bitmap.width * bitmap.height > MOST_TWICE) return null;
   try {
     const frame = new VideoFrame(bitmap, { timestamp: 0, alpha: "discard" });
     const { width, height } = frame.visibleRect;

@@ -1,7 +1,8 @@
 /*
  * The three smaller grids of a picture that are hashed, filled from bands of its rows. Browsers'
  * own shrinking differs from one another, so the sampling is ours (docs/hashing.md). A pixel comes
- * as one 32-bit word; which of its outer bytes is red differs.
+ * as one 32-bit word; which of its outer bytes is red differs. Bands that lie as in the file are
+ * read backwards where EXIF turns the picture, so that the cells are those of the upright one.
  */
 
 const LANE = 257; // so many bytes can be summed in 16 bits
@@ -11,14 +12,14 @@ const LANE = 257; // so many bytes can be summed in 16 bits
  * from floor(k * side / size); else every pixel.
  */
 export class Nearest {
-  constructor(width, height, size) {
+  constructor(width, height, size, { across, down } = {}) {
     const isWhole = width <= size && height <= size;
     this.wide = width;
     this.width = isWhole ? width : size;
     this.height = isWhole ? height : size;
     this.rgba = new Uint8ClampedArray(this.width * this.height * 4);
-    this.columns = edges(width, this.width);
-    this.rows = edges(height, this.height);
+    this.columns = firsts(width, this.width, across);
+    this.rows = firsts(height, this.height, down);
     this.next = 0;
   }
 
@@ -46,8 +47,8 @@ export class Nearest {
  * begins, each piece is summed once, and every size adds up the pieces of its cells.
  */
 export class Means {
-  constructor(width, height, sizes) {
-    this.grids = sizes.map((size) => new Mean(width, height, size));
+  constructor(width, height, sizes, backwards = {}) {
+    this.grids = sizes.map((size) => new Mean(width, height, size, backwards));
     this.wide = width;
     this.cuts = union(this.grids.map((grid) => grid.columns));
     this.stops = union(this.grids.map((grid) => grid.rows));
@@ -99,13 +100,13 @@ export class Means {
 }
 
 class Mean {
-  constructor(width, height, size) {
+  constructor(width, height, size, { across, down }) {
     this.size = size;
     this.width = Math.min(width, size);
     this.height = Math.min(height, size);
     this.rgba = new Uint8ClampedArray(this.width * this.height * 4);
-    this.columns = edges(width, this.width);
-    this.rows = edges(height, this.height);
+    this.columns = edges(width, this.width, across);
+    this.rows = edges(height, this.height, down);
     this.sums = new Float64Array(this.width * 3);
     this.next = 0;
   }
@@ -165,8 +166,17 @@ export function boxed({ values, width, height }, size) {
   return small;
 }
 
-function edges(side, cells) {
-  return Int32Array.from({ length: cells + 1 }, (_, k) => Math.floor((k * side) / cells));
+// Where cells begin, counted from the other end where the picture is read backwards.
+function edges(side, cells, isBackwards = false) {
+  const forwards = (k) => Math.floor((k * side) / cells);
+  const edge = isBackwards ? (k) => side - forwards(cells - k) : forwards;
+  return Int32Array.from({ length: cells + 1 }, (_, k) => edge(k));
+}
+
+// The first pixel of each cell, in the direction in which the picture is read.
+function firsts(side, cells, isBackwards) {
+  const all = edges(side, cells, isBackwards);
+  return isBackwards ? all.subarray(1).map((edge) => edge - 1) : all;
 }
 
 function union(lists) {
