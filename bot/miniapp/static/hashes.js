@@ -5,14 +5,13 @@
 
 import { Md5, Sha256 } from "./digests.js";
 import { stills } from "./film.js";
-import { distance, forms } from "./forms.js";
+import { forms } from "./forms.js";
+import { frameIn } from "./frame.js";
 import { jpegOf } from "./jpeg.js";
 import { piecesOf } from "./pieces.js";
-import { isFrame, open, samples, tellsPixels } from "./pixels.js";
-import { shrunk } from "./shrunk.js";
+import { open, samples, tellsPixels } from "./pixels.js";
 
 const HEAD = 2 ** 17; // bytes in which a JPEG says how it lies
-const RESTLESS = 10; // bits between the hashes at 512 and at 640 of a picture that is not shrunk
 const PICTURE_BRANDS = /^(hei[cmsx]|hev[cmsx]|mif1|msf1|avi[fs]|jpeg|crx )/;
 const PICTURE_STARTS = [/^\xff\xd8\xff/, /^\x89PNG/, /^GIF8/, /^RIFF....WEBP/s, /^BM/, /^II\*\0/, /^MM\0\*/];
 const VIDEO_STARTS = [
@@ -88,15 +87,16 @@ async function ofVideo(file, { head, seen, step }) {
 // The browser decodes elsewhere while the file's bytes are summed up here.
 async function ofPicture(file, { head, kind, isJpeg, seen, near, step, turned }) {
   const jpeg = isJpeg ? jpegOf(head) : null;
-  const opening = (jpeg ? shrunk(file, jpeg) : Promise.resolve(null)).then((small) => small ?? whole(file));
-  const made = (picture) => formsIn(picture, jpeg, turned, step);
+  const opening = opened(file, jpeg);
   try {
     const ofFile = await fileHashes(file, (percent) => step(percent * 0.3));
     if (seen(ofFile[0].value)) throw new Problem("already");
     const picture = await opening;
     if (!picture) throw new Problem(kind === "picture" ? "cannot_open" : "not_media");
-    let { found, why } = await made(picture);
-    if (isFrame(picture) && isRestless(found)) ({ found, why } = await made(await open(file)));
+    const orientation = jpeg?.orientation ?? 1;
+    const sampled = await samples(picture, isJpeg, orientation, (percent) => step(30 + percent * 0.4));
+    picture.close();
+    const { found, why } = await forms(sampled, { orientation, turned, step: () => step(80) });
     if (why) throw new Problem(why);
     if (near(found)) throw new Problem("already");
     return [...found, ...ofFile];
@@ -105,20 +105,7 @@ async function ofPicture(file, { head, kind, isJpeg, seen, near, step, turned })
   }
 }
 
-function whole(file) {
-  return open(file).catch(() => null);
-}
-
-async function formsIn(picture, jpeg, turned, step) {
-  const orientation = jpeg?.orientation ?? 1;
-  const sampled = await samples(picture, jpeg !== null, orientation, (percent) => step(30 + percent * 0.4));
-  picture.close();
-  return forms(sampled, { orientation, turned, step: () => step(80) });
-}
-
-// Whether its fineness decides a picture's hash, or it is plain: then it is looked at whole.
-function isRestless(found) {
-  const of = (size) => found.find(({ variant }) => variant === size)?.value;
-  const [nearest, mean] = [of("512"), of("640")];
-  return !found.length || (nearest && mean && distance(nearest, mean) > RESTLESS);
+async function opened(file, jpeg) {
+  const frame = jpeg ? await frameIn(file, jpeg) : null;
+  return frame ?? open(file).catch(() => null);
 }

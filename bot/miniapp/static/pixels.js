@@ -1,7 +1,8 @@
 /*
  * A picture's pixels, band by band, never on a canvas of its own size: Safari on iPhones refuses
  * one over 16,777,216 pixels. Of a JPEG the decoded bytes are read as they are where the browser
- * can (VideoFrame), which takes a tenth of the time; all else goes through a small canvas.
+ * can (VideoFrame), which takes a tenth of the time, and of a large one the light alone; all else
+ * goes through a small canvas.
  */
 
 import { backwards, lying, uprightWay } from "./lying.js";
@@ -9,11 +10,11 @@ import { Means, Nearest } from "./sample.js";
 import { pause } from "./pause.js";
 
 const BAND = 64; // rows of a canvas
-const FRAME_BAND = 256; // rows of a frame: fewer waits, and still a few milliseconds of work
-const MOST_TWICE = 16_000_000; // pixels; a frame of a picture holds all of them once more
+const FRAME_BAND = 1_000_000; // pixels of a frame: a few milliseconds of work
 const PATTERN = 256;
 const told = {};
 const IS_BLUE_FIRST = { RGBX: false, RGBA: false, BGRX: true, BGRA: true };
+const LIGHT_FIRST = ["I420", "I422", "I444", "NV12"];
 
 /** The picture in a file, upright, its numbers as stored. Rejects what the browser cannot open. */
 export function open(file) {
@@ -39,7 +40,7 @@ export async function samples(picture, isOpaque, orientation, step) {
   return { 512: upright(nearest, way), 640: upright(means.of(640), way), 256: upright(means.of(256), way) };
 }
 
-/** Whether it is a frame of a decoder, as `shrunk` gives, and no bitmap. */
+/** Whether it is a frame of a decoder, as `frameIn` gives, and no bitmap. */
 export function isFrame(picture) {
   return "visibleRect" in picture;
 }
@@ -54,6 +55,14 @@ export async function nearestOf(film) {
   const nearest = new Nearest(film.videoWidth, film.videoHeight, 512);
   await readCanvas(film, nearest.wide, film.videoHeight, (...band) => nearest.band(...band));
   return nearest;
+}
+
+/** Whether a frame is of a kind that is known here, and is given when it is asked for. */
+export async function isReadable(frame) {
+  if (!LIGHT_FIRST.includes(frame.format) && !(frame.format in IS_BLUE_FIRST)) return false;
+  const { width, height } = frame.visibleRect;
+  const rect = { x: 0, y: 0, width, height: Math.min(2, height) };
+  return frame.copyTo(new Uint8Array(frame.allocationSize({ rect })), { rect }).then(() => true, () => false);
 }
 
 /** Whether this browser gives back the pixels it was given; some hide them behind noise. */
@@ -82,7 +91,7 @@ async function readsPattern(isOpaque) {
 
 async function readBands(bitmap, isOpaque, take) {
   if (isFrame(bitmap)) {
-    if (!(await readFrame(bitmap, take))) throw new Error("a frame that gives nothing");
+    if (!(await readFrame(bitmap, take))) throw new Error("a frame that is not given");
     return;
   }
   const frame = isOpaque ? frameOf(bitmap) : null;
@@ -95,7 +104,6 @@ async function readBands(bitmap, isOpaque, take) {
 }
 
 function frameOf(bitmap) {
-  if (bitmap.width * bitmap.height > MOST_TWICE) return null;
   try {
     const frame = new VideoFrame(bitmap, { timestamp: 0, alpha: "discard" });
     const { width, height } = frame.visibleRect;
@@ -110,19 +118,24 @@ function frameOf(bitmap) {
 // False when it does not give its bytes: WebKit makes a frame of a picture, and refuses then.
 async function readFrame(frame, take) {
   const { width, height } = frame.visibleRect;
-  const words = new Int32Array(width * FRAME_BAND);
-  for (let y = 0; y < height; y += FRAME_BAND) {
-    const rows = Math.min(FRAME_BAND, height - y);
+  const most = Math.min(height, 2 * Math.ceil(FRAME_BAND / width / 2)); // colours lie in pairs of rows
+  const words = new Int32Array(width * most);
+  const isLight = LIGHT_FIRST.includes(frame.format);
+  const light = isLight ? new Uint8Array(frame.allocationSize({ rect: { x: 0, y: 0, width, height: most } })) : null;
+  for (let y = 0; y < height; y += most) {
+    const rows = Math.min(most, height - y);
+    const bytes = light ?? new Uint8Array(words.buffer, 0, width * rows * 4);
     const rect = { x: 0, y, width, height: rows };
-    const bytes = new Uint8Array(words.buffer, 0, width * rows * 4);
     const isRead = await frame.copyTo(bytes, { rect }).then(() => true, () => false);
     if (!isRead && y) throw new Error("half a picture");
     if (!isRead) return false;
+    if (light) for (let at = 0; at < width * rows; at++) words[at] = light[at] * 0x010101;
     take(words, y, rows, IS_BLUE_FIRST[frame.format]);
     await pause();
   }
   return true;
 }
+
 
 async function readCanvas(source, width, height, take) {
   const context = paper(width, Math.min(BAND, height));
