@@ -608,7 +608,9 @@ def test_what_the_words_before_a_careful_question_told_is_gone_on_with_after_it(
     assert talk.press("ask.safe=ok").said[1].startswith("firstaid.")
 
 
-@pytest.mark.parametrize(("lang", "words"), [("en", "no"), ("th", "ไม่"), ("es", "no"), ("en", "nope")])
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "no"), ("th", "ไม่"), ("es", "no"), ("en", "nope")]
+)
 def test_a_bare_no_to_whether_one_is_safe_is_met_for_danger_and_for_despair(lang, words):
     soft = AlarmSign("self_harm", "soft")
     talk = opened(OWN, language=lang).say("threat_money", alarm=soft)

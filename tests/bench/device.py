@@ -73,7 +73,9 @@ AGAIN: Final = """async ([home, job, rounds]) => {
     bitmap.close();
   };
   if (job === "selfTest") {
-    await decode(async (bitmap) => { globalThis.sampled = await samples(bitmap, true, 1, () => {}); });
+    await decode(async (bitmap) => {
+      globalThis.sampled = await samples(bitmap, true, 1, () => {});
+    });
   }
   const jobs = {
     decode,
@@ -167,7 +169,9 @@ def told_of_film(browser: Browser, folder: Path, size: int = FILM) -> None:
 def told_by_processor(name: str, page: Page, watched: Watched) -> None:
     """The same ratios by the processor time of all the browser's processes, several in turn."""
     ratios = [_ratios(page, watched) for _ in range(TURNS)]
-    for what, found in zip(("all", "without the self-test"), zip(*ratios, strict=True), strict=True):
+    for what, found in zip(
+        ("all", "without the self-test"), zip(*ratios, strict=True), strict=True
+    ):
         each = ", ".join(f"{one:.2f}" for one in found)
         print(f"{name}, by processor time, {what}: {median(found):.2f} x decoding ({each})")
 

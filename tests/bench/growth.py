@@ -5,17 +5,15 @@ Run: make bench-large. SALA_BENCH_FOLDER names a folder to fill once and keep.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bot.store.postgres import PostgresStore
 from bot.store.sqlite import SqliteStore
 from bot.store.whole import WholeStore
-from bot.vault import Vault, load_or_make
+from bot.vault import load_or_make
 from tests import databases
 from tests.bench import grown
 from tests.bench.grown import NOW, Town
