@@ -29,7 +29,7 @@ faults: $(VENV)/.tested catalogs
 	@cat docs/faults.md
 
 fuzz: $(VENV)/.tested catalogs
-	SALA_FUZZ=long $(BIN)/python -m pytest --no-cov tests/fuzz/*.py
+	SALA_FUZZ=300 $(BIN)/python -m pytest --no-cov tests/fuzz/*.py tests/test_told_all.py
 
 # 100,000 records written and paged at once, compared with the truth (some ten minutes).
 race: $(VENV)/.tested catalogs

@@ -14,7 +14,7 @@ from bot.channels import Link
 from bot.conversation.model import Country
 from bot.conversation.shows import Platform
 from bot.helplines import Card, HelpLines
-from bot.knowledge import Checked, Form, choose, facts, laws, official_page, platform
+from bot.knowledge import Checked, Form, choose, facts, laws, official_page, platform, platforms
 from bot.text import month, year
 
 _YEAR: Final = re.compile(r"year(_\w+)?").fullmatch
@@ -32,13 +32,13 @@ class Shelf:
         """Where a crime is reported, what to beware of, and the number for danger now."""
         country = self._country()
         found = self.lines.card("police", directory=False) if country else Card()
-        station = () if self._online(country) else (self._say("police.station"),)
+        station = () if self._online(country) else (self.say("police.station"),)
         number = self.lines.emergency_numbers()
-        danger = number.lines or (self._say("show.phone_emergency"),)
+        danger = number.lines or (self.say("show.phone_emergency"),)
         lines = (
             "\n".join((*found.lines, *station)),
-            self._say("police.fake"),
-            "\n".join((self._say("police.danger"), *danger)),
+            self.say("police.fake"),
+            "\n".join((self.say("police.danger"), *danger)),
         )
         return Card(tuple(one for one in lines if one), (*found.calls, *number.calls))
 
@@ -46,10 +46,10 @@ class Shelf:
         """What the law of the country says, and who can order or ask for removal."""
         country = self._country()
         if country is None:
-            return Card((self._say("law.where"),))
+            return Card((self.say("law.where"),))
         found = laws(country, self.lines.age, self._today)
         if not found:
-            return Card((self._say("law.none"),))
+            return Card((self.say("law.none"),))
         said = "\n".join("• " + self._fact(f"law.{one.id}", one.values) for one in found)
         removal = self.lines.card("removal", directory=False)
         lines = (said, removal.text, self._checked(found))
@@ -60,8 +60,8 @@ class Shelf:
         card, today = platform(id), self._today
         steps = card.steps.shown(today)
         form = card.form if card.form and card.form.shown(today) else None
-        said = self._say(f"platform.{id}" if steps else "platform.other")
-        mail = (self._say("platform.mail", mail=form.mail),) if form and form.mail else ()
+        said = self.say(f"platform.{id}" if steps else "platform.other")
+        mail = (self.say("platform.mail", mail=form.mail),) if form and form.mail else ()
         shown = [part for _, part in card.parts() if part.shown(today)]
         lines = (
             f"{card.name}\n{said}",
@@ -75,23 +75,39 @@ class Shelf:
         """What a platform says it does by itself."""
         found = facts(id, self.lines.age, self._today)
         if not found:
-            return Card((self._say("fact.none", name=platform(id).name),))
+            return Card((self.say("fact.none", name=platform(id).name),))
         said = ("• " + self._fact(f"fact.{one.id}", one.values) for one in found)
         return Card(("\n".join(said), self._checked(found)))
+
+    def form_of(self, name: str) -> tuple[Link, ...]:
+        """The report form of the platform of this name, under its name, if it has a sure one."""
+        for card in platforms():
+            form = card.form
+            if card.name == name and form and form.shown(self._today):
+                return tuple(Link(name, one.url) for one in self._form(form))
+        return ()
+
+    def deadline(self) -> tuple[str, ...]:
+        """The law that says within how many hours platforms must act, where the country has one."""
+        country = self._country()
+        found = laws(country, self.lines.age, self._today) if country else ()
+        return tuple(
+            self._fact(f"law.{one.id}", one.values) for one in found if "hours" in one.values
+        )
 
     # ------------------------------------------------------------ parts of a card
 
     def _takes_part(self, name: str, answers: Mapping[List, str]) -> str:
         if {*answers.values()} == {"no"}:
-            return self._say("lists.none", name=name)
+            return self.say("lists.none", name=name)
         return "\n".join(
-            self._say(f"lists.{list}.{answer}", name=name, list=official_page(list).name)
+            self.say(f"lists.{list}.{answer}", name=name, list=official_page(list).name)
             for list, answer in answers.items()
         )
 
     def _form(self, form: Form | None) -> tuple[Link, ...]:
         url = form.url[self.lines.language] if form else ""
-        return (Link(self._say("platform.form"), url),) if url else ()
+        return (Link(self.say("platform.form"), url),) if url else ()
 
     def _official(self, answers: Mapping[List, str]) -> tuple[Link, ...]:
         """The page of the list that fits the picture, where the platform takes part in it."""
@@ -102,7 +118,7 @@ class Shelf:
 
     def _checked(self, papers: Iterable[Checked]) -> str:
         oldest = min(one.checked for one in papers)
-        return self._say("shelf.checked", month=month(oldest, self.lines.language))
+        return self.say("shelf.checked", month=month(oldest, self.lines.language))
 
     def _country(self) -> Country | None:
         countries = self.lines.countries()
@@ -122,7 +138,8 @@ class Shelf:
     def _fact(self, id: str, values: Mapping[str, str]) -> str:
         """A dated fact; its years are those of the language's calendar."""
         of = self.lines.language
-        return self._say(id, **{k: year(v, of) if _YEAR(k) else v for k, v in values.items()})
+        return self.say(id, **{k: year(v, of) if _YEAR(k) else v for k, v in values.items()})
 
-    def _say(self, id: str, **values: str) -> str:
+    def say(self, id: str, **values: str) -> str:
+        """A text in the person's language."""
         return self.lines.texts.say(id, self.lines.language, **values)

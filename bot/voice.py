@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from bot.cases.eligibility import List
-from bot.cases.status import Standing
 from bot.channels import Choice, Link, Message
 from bot.conversation.model import Language, Send
 from bot.conversation.shows import Opens, Show
@@ -18,6 +17,7 @@ from bot.helplines import Card, HelpLines
 from bot.knowledge import Need, official_page
 from bot.shelf import Shelf
 from bot.store import TICKET_LIVES, ConversationId, EffectId, Registry, Ticket
+from bot.telling import tell_case
 from bot.text import Texts
 from bot.vault import Vault
 
@@ -211,19 +211,7 @@ async def _status(voice: Voice, asked: Asked) -> Shown:
     standing = await voice.registry.standing(number) if number else None
     if standing is None:
         return Shown((voice.say(asked, "show.status.unknown"),))
-    return Shown(tuple(_status_lines(voice, asked, number, standing)))
-
-
-def _status_lines(voice: Voice, asked: Asked, number: str, standing: Standing) -> list[str]:
-    head = voice.say(asked, "show.status.head", number=number, images=str(standing.images))
-    told = [
-        voice.say(asked, f"show.status.{one.outcome}", partner=one.partner) for one in standing.told
-    ]
-    if standing.status in {"Withdrawn", "Deleted"}:
-        return [head, voice.say(asked, "show.status.withdrawn"), *told]
-    leaving = [voice.say(asked, "show.status.leaving")] if standing.leaving else []
-    support = voice.say(asked, "show.status.support")
-    return [head, *leaving, *(told or [voice.say(asked, "show.status.none")]), support]
+    return _shown(tell_case(_shelf(voice, asked), number, standing))
 
 
 # ---------------------------------------------------------------- lines where people answer

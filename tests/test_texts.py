@@ -27,11 +27,12 @@ RENDERED: Final = frozenset({
     "show.official.text.minors", "show.operator", "show.people.none", "show.phone_emergency",
     "show.readers.chats", "show.readers.none", "show.readers.none.now", "show.readers.passed",
     "show.readers.some",
-    "show.status.blocked", "show.status.head", "show.status.leaving", "show.status.looking",
+    "show.status.blocked", "show.status.copy.adults", "show.status.copy.minors",
+    "show.status.found", "show.status.head", "show.status.leaving", "show.status.looking",
     "show.status.none",
-    "show.status.not_blocked", "show.status.shared", "show.status.stop_seen",
+    "show.status.not_blocked", "show.status.quiet", "show.status.shared", "show.status.stop_seen",
     "show.status.stop_unseen", "show.status.support", "show.status.unknown",
-    "show.status.withdrawn",
+    "show.status.withdrawn", "show.status.words",
 })  # fmt: skip
 """Texts that are put into words beside those of the table."""
 
@@ -46,9 +47,11 @@ FIELDS: Final = {
     "show.readers.passed": {"service"},
     "show.readers.some": {"partners"},
     "show.status.blocked": {"partner"},
+    "show.status.found": {"partner"},
     "show.status.head": {"number", "images"},
     "show.status.looking": {"partner"},
     "show.status.not_blocked": {"partner"},
+    "show.status.quiet": {"button"},
     "show.status.shared": {"partner"},
     "show.status.stop_seen": {"partner"},
     "show.status.stop_unseen": {"partner"},

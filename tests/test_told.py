@@ -33,11 +33,13 @@ HEAD = """# What the person is told
 Every way that platforms' feedback can come, as it is shown after a tap (C14, C15). A test holds
 this table true in three languages (`tests/test_told.py`; `SALA_UPDATE=1` writes it anew). A case
 has two hashes, *a* and *b*; "reads" is a full FetchHashes. Above the lines stand case number and
-number of pictures, below them where people answer: both are left out here. "Blocked" is never
-called deleted, and bad news is never pushed.
+number of pictures, below them the next step and where people answer: these are left out here.
+"Blocked" is never called deleted, and bad news is never pushed. Every combination stands in
+[told-all.md](told-all.md).
 
 """
 
+BESIDE = ("support", "words", "copy.adults")
 Story = tuple[str, ...]
 
 
@@ -125,8 +127,8 @@ class Told:
                     values=(("number", self.number),))  # fmt: skip
         text = (await voice.message(Asked(EffectId("e"), send, ANN, self.now))).text
         head = TEXTS.say("show.status.head", language, number=self.number, images="2")
-        below = TEXTS.say("show.status.support", language)
-        return text.partition(head)[2].replace(below, "").split("\n")
+        beside = [TEXTS.say(f"show.status.{id}", language) for id in BESIDE]
+        return [one for one in text.partition(head)[2].split("\n") if one not in beside]
 
 
 async def told(folder: Path) -> dict[Language, list[str]]:

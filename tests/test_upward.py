@@ -429,7 +429,7 @@ def test_c13_who_was_not_told_of_the_service_hears_nothing_of_its_answers_nor_do
     play(tmp_path, story, above)
 
 
-def test_a_members_vote_at_ncmec_says_that_it_met_the_picture_never_that_it_blocked_it(
+def test_a_members_vote_at_ncmec_says_that_it_met_the_picture_and_nothing_of_what_was_done(
     tmp_path: Path, board: FakeNcmec
 ) -> None:
     async def story(below: Below) -> None:
@@ -444,7 +444,7 @@ def test_a_members_vote_at_ncmec_says_that_it_met_the_picture_never_that_it_bloc
         await asyncio.to_thread(chirp.submit_upvote, 7, yes, FingerprintType.pdq)
         below.wait(minutes=6)
         await below.hears()
-        assert await below.told(case) == {"NCMEC": "shared", "Chirp (NCMEC)": "looking"}
+        assert await below.told(case) == {"NCMEC": "shared", "Chirp (NCMEC)": "found"}
 
     board_clock.now = NOON
     play(tmp_path, story, member(board))

@@ -20,20 +20,24 @@ FeedbackValue = Literal[
     "Withdrawn",
     "Deleted",
 ]
+Answer = FeedbackValue | Literal["Met"]
+"""What is kept of somebody's answer: a word of partners' protocol, or a vote elsewhere (NCMEC) by
+somebody who has met the picture and says nothing of what was done about it."""
 Outcome = Literal[
-    "shared", "looking", "blocked", "not_blocked",
+    "shared", "found", "looking", "blocked", "not_blocked",
     "stop_unseen",  # the case is withdrawn, and the platform has not fetched that yet
     "stop_seen",
 ]  # fmt: skip
 
-TOLD: Final[dict[FeedbackValue, Outcome]] = {
+TOLD: Final[dict[Answer, Outcome]] = {
+    "Met": "found",
     "PendingReview": "looking",
     "Blocked": "blocked",
     "NotBlocked": "not_blocked",
 }
 _GONE: Final = ("Withdrawn", "Deleted")
 _ORDER: Final[tuple[Outcome, ...]] = (
-    "stop_seen", "stop_unseen", "shared", "not_blocked", "looking", "blocked",
+    "stop_seen", "stop_unseen", "shared", "not_blocked", "found", "looking", "blocked",
 )  # fmt: skip
 
 
@@ -42,7 +46,7 @@ class Feedback:
     """A partner's latest word on one hash."""
 
     partner: str
-    value: FeedbackValue
+    value: Answer
     at: datetime
 
 
@@ -75,12 +79,14 @@ class Standing:
     told: tuple[Told, ...]
     leaving: bool = False
     """A withdrawal is planned and can still be undone."""
+    opened: datetime | None = None
+    """Since when the case is there."""
 
 
 def fold(status: HashStatus, images: int, claims: Iterable[Claim]) -> Standing:
     """One line per platform: the furthest outcome of all its hashes.
 
-    blocked > looking > not blocked > shared. A platform that has fetched the list without
+    blocked > looking > found > not blocked > shared. A platform that has fetched the list without
     answering is `shared`; one that has not is absent. Of a case that is withdrawn, each platform
     that had a hash has fetched the withdrawal of all of them (`stop_seen`) or not (`stop_unseen`);
     whether another case holds the same hash cannot be told from it (C13).

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import urlencode
 
-from bot.cases.status import FeedbackValue
+from bot.cases.status import Answer
 from bot.exchange.upward import SKEW, AboveWord, BadAnswer, Heard, Request, named
 from bot.store.upward import Raisable
 
@@ -24,9 +24,10 @@ Signal = Literal["ImagePDQ", "VideoMD5"]
 _FINGERPRINT: Final[dict[Signal, str]] = {"ImagePDQ": "pdq", "VideoMD5": "md5"}
 _KIND: Final[dict[Signal, str]] = {"ImagePDQ": "image", "VideoMD5": "video"}
 _SIGNALS: Final[tuple[Signal, ...]] = ("ImagePDQ", "VideoMD5")
-_MEANT: Final[dict[str, FeedbackValue]] = {
-    # A vote says that the member has met the picture and agrees, or not; never that it blocked it.
-    "affirmativeFeedback": "PendingReview",
+_MEANT: Final[dict[str, Answer]] = {
+    # A vote says that the member has met the picture and agrees, or not; never that somebody there
+    # is looking at it, or that it was blocked.
+    "affirmativeFeedback": "Met",
     "negativeFeedback": "None",
 }
 MARK: Final = "sala-"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
 from bot.cases.eligibility import List
-from bot.cases.status import FeedbackValue
+from bot.cases.status import Answer
 from bot.exchange.partner_name import read_name
 from bot.store.upward import Raisable
 
@@ -43,7 +43,7 @@ class AboveWord:
     signal: Literal["ImagePDQ", "VideoMD5"]
     value: str = field(repr=False)
     source: str
-    feedback: FeedbackValue
+    feedback: Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ _CODES = "select digest, kind, value from denial where state = ? order by number
 _REFUSED = """select count(*) from feedback join partner on partner.id = partner
   where hash = :id and value = 'NotBlocked' and via is null and revoked_at is null
   and not exists (select 1 from feedback where hash = :id
-    and value in ('Blocked', 'PendingReview'))"""
+    and value in ('Blocked', 'PendingReview', 'Met'))"""
 _WAITS = "select 1 from denial where state = 'asked' limit 1"
 _ASK_NO_MORE = "delete from denial where digest = ? and state = 'asked'"
 _OF_HASH = "select kind, value from hash where id = ?"

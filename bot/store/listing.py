@@ -55,8 +55,8 @@ _FETCHED = "select list, name, through from fetched join partner on partner.id =
 _RAISED = """select claim.hash, label, through from claim
   join raised on raised.hash = claim.hash join service on service.name = raised.service
   where cases = ? and told_at >= since"""
-_CASE = """select status, images, withdraw_at is not null and status = 'Active'
-  from cases where id = ?"""
+_CASE = """select status, images, withdraw_at is not null and status = 'Active',
+  created_at from cases where id = ?"""
 
 
 def hash_id(vault: Vault, list: List, name: str, value: str) -> bytes:
@@ -157,7 +157,7 @@ def advance(db: Connection, now: datetime) -> tuple[int, int]:
 
 def standing(db: Connection, case: bytes) -> Standing:
     """What the case's person may be told: a partner has its hash once it read past the claim."""
-    status, images, leaving = db.execute(_CASE, (case,)).fetchone()
+    status, images, leaving, opened = db.execute(_CASE, (case,)).fetchone()
     words: dict[bytes, list[Feedback]] = {}
     for hash, partner, value, at in db.execute(_WORDS, (case,)):
         words.setdefault(hash, []).append(Feedback(partner, value, moment(at)))
@@ -181,7 +181,7 @@ def standing(db: Connection, case: bytes) -> Standing:
         )
         for hash, at, claimed, change, list, left in db.execute(_CLAIMS, (case,))
     ]
-    return replace(fold(status, images, claims), leaving=bool(leaving))
+    return replace(fold(status, images, claims), leaving=bool(leaving), opened=moment(opened))
 
 
 def _signal(media: Media, kind: Kind) -> Signal | None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Literal
 
 from bot.cases.eligibility import List
-from bot.cases.status import FeedbackValue
+from bot.cases.status import Answer
 from bot.store import ConversationId
 from bot.store.denials import ask_if_refused
 from bot.store.feed import KEEP, telling
@@ -111,7 +111,7 @@ class ServiceState:
     answers: int
 
 
-AnsweredAbove = tuple[Literal["ImagePDQ", "VideoMD5"], str, str, FeedbackValue]
+AnsweredAbove = tuple[Literal["ImagePDQ", "VideoMD5"], str, str, Answer]
 """(signal, hash, who, what)."""
 
 
