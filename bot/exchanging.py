@@ -204,7 +204,8 @@ exchange.add_command(check)
 
 @exchange.command("queue")
 def queue() -> None:
-    """What several partners refused and none blocked: numbers, nothing of the picture."""
+    """What several partners refused and none blocked: numbers, nothing of the picture. Until you
+    decide, copies of it add no code to the list."""
 
     async def use(sala: Sala) -> None:
         for one in await sala.store.denials("asked"):
