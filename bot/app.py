@@ -164,7 +164,7 @@ class Sala:
             exit_url=self.settings.exit_url,
         )
         routes = [route for one in opened for route in one.routes(worker.wake)]
-        desk = Desk(self.store, self.clock, worker.wake)
+        desk = Desk(self.store, self.vault, self.clock, worker.wake)
         health = web.Health(worker.works, self.store.parked)
         site = web.site(door, app, desk, _working(worker, opened), health, routes)
         site.state.close_streams = channel.close

@@ -129,8 +129,9 @@ def do(wanted: Coroutine[Any, Any, T]) -> T:
 @contextmanager
 def open_house(folder: Path) -> Iterator[House]:
     """Served until the block ends."""
-    house = House(SqliteStore.open(folder / "sala.db", Vault.generate()))
-    desk = Desk(house.store, lambda: house.now, lambda: house.woken.append(house.now))
+    vault = Vault.generate()
+    house = House(SqliteStore.open(folder / "sala.db", vault))
+    desk = Desk(house.store, vault, lambda: house.now, lambda: house.woken.append(house.now))
     house.routes = [one for one in routes(desk) if isinstance(one, Route)]
     app = Starlette(routes=house.routes)
     with on_loopback(app) as house.base:

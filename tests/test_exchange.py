@@ -1,7 +1,9 @@
 """Partners' own unmodified client pulls, matches and answers over real HTTP and a real database."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -329,6 +331,23 @@ def test_after_one_new_hash_the_next_fetch_is_one_record(house: House):
         assert [one.hashValue for one in delta.hashRecords] == [f"{n:064x}"]
         assert delta.nextSetTimestamp > checkpoint
         checkpoint = delta.nextSetTimestamp
+
+
+def test_a_page_token_says_nothing_of_the_other_list_and_opens_only_its_own_walk(house: House):
+    adults, both = house.partner("Example", "adults"), house.partner("Other", "adults", "minors")
+    house.register("adults", *map(one_hash, range(3)))
+    house.register("minors", *map(one_hash, range(9)))
+    token = adults.get(pageSize=2).json()["nextPageToken"]
+    place = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    assert not place.startswith(b"1.")
+    assert adults.get(nextPageToken=token).json()["count"] == 1
+    by_itself = replace(both, base=both.base.replace("/exchange/", "/exchange/adults/"))
+    made_up = urlsafe_b64encode(b"1.0.0.0").decode()
+    for partner, given in ((both, token), (by_itself, token), (adults, made_up)):
+        refused = partner.get(nextPageToken=given)
+        assert (refused.status_code, refused.json()) == (
+            400, {"error": "bad request: nextPageToken"},
+        )  # fmt: skip
 
 
 def test_an_empty_answer_keeps_the_checkpoint_it_was_asked_for(house: House):

@@ -37,7 +37,7 @@ async def answered(folder: Path, body: Message, *, locked: bool = False) -> tupl
     other = sqlite3.connect(folder / "sala.db", isolation_level=None)
     if locked:
         other.execute("begin immediate")
-    app = Starlette(routes=routes(Desk(store, lambda: NOW, lambda: None)))
+    app = Starlette(routes=routes(Desk(store, VAULT, lambda: NOW, lambda: None)))
     await app(scope | {"query_string": b""}, receive, send)
     other.close()
     await store.close()

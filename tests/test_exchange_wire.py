@@ -12,17 +12,21 @@ from bot.exchange.stopncii import (
     Feedback,
     Query,
     read_feedback,
-    read_query,
     read_signal,
 )
 from bot.exchange.stopncii import answer as written
+from bot.exchange.stopncii import read_query as read
 from bot.store import Page, Record
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def answer(page: Page, query: Query) -> dict[str, Any]:
-    return json.loads(written(page, query))
+    return json.loads(written(page, query, lambda token: token))
+
+
+def read_query(asked: dict[str, str]) -> Query:
+    return read(asked, lambda token: token)
 
 
 def record(**changed: Any) -> Record:

@@ -239,6 +239,25 @@ def test_a_fetch_from_a_checkpoint_serves_that_second_again_and_all_after(tmp_pa
     play(tmp_path, story)
 
 
+def test_who_reads_and_answers_in_turns_leads_the_feeds_time_no_further_than_a_minute(
+    tmp_path: Path,
+) -> None:
+    async def story(store: WholeStore) -> None:
+        await registered(store, A)
+        chirp = await platform(store)
+        second = int(NOW.timestamp())
+        reached = [0]
+        for turn in range(70):
+            page = await fed(store, chirp, reached[-1])
+            assert [record.value for record in page.records] == [A]
+            reached.append(page.checkpoint)
+            await store.give_feedback(chirp, [(A, "Blocked", (str(turn),))], NOW)
+        assert reached == sorted(reached)
+        assert reached[-1] == second + 60
+
+    play(tmp_path, story)
+
+
 def test_every_read_is_on_record(tmp_path: Path) -> None:
     async def story(store: WholeStore) -> None:
         partner = await platform(store)

@@ -7,6 +7,7 @@ agreement says so and whose keys include one for it (docs/partners.md).
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
@@ -19,6 +20,7 @@ from bot.exchange import stopncii
 from bot.exchange.allowance import Allowance
 from bot.log import log, where
 from bot.store import Partner, Registry, Scope, StoreError
+from bot.vault import Unopened, Vault
 
 EXTENSION: Final = Path(__file__).with_name("tx_sala.py")
 DOCUMENT: Final = Path(__file__).with_name("openapi.json")
@@ -27,9 +29,11 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where partners are served. `clock` tells the time with its zone; `wake` rings the worker."""
+    """Where partners are served. `clock` tells the time with its zone; `wake` rings the worker; the
+    vault seals what a partner is given to go on with."""
 
     registry: Registry
+    vault: Vault
     clock: Callable[[], datetime]
     wake: Callable[[], None]
     allowance: Allowance = field(default_factory=Allowance)
@@ -82,11 +86,20 @@ def _at(
 
 async def _fetch(request: Request, desk: Desk, only: List | None) -> Response:
     partner = await _partner(request, desk, "fetch", only)
-    query = stopncii.read_query(request.query_params)
+    place = f"feed.token|{partner.id}|{','.join(partner.lists)}"
+    query = stopncii.read_query(request.query_params, partial(_opened, desk.vault, place))
     page = await desk.registry.feed(
         partner, partner.lists, query.start, query.after, query.size, desk.clock()
     )
-    return Response(stopncii.answer(page, query), 200, HEADERS, "application/json")
+    answer = stopncii.answer(page, query, partial(desk.vault.seal, place))
+    return Response(answer, 200, HEADERS, "application/json")
+
+
+def _opened(vault: Vault, place: str, sealed: bytes) -> bytes:
+    try:
+        return vault.open(place, sealed)
+    except Unopened:
+        raise ValueError("not a token of this partner at this address") from None
 
 
 async def _submit(request: Request, desk: Desk, only: List | None) -> JSONResponse:

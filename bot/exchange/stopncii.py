@@ -8,7 +8,7 @@ BadRequest is the only error; it says what was wrong and quotes nothing.
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
@@ -29,6 +29,10 @@ Reason = Literal[
 ]  # fmt: skip
 Word = tuple[str, FeedbackValue, tuple[str, ...]]
 """(hash, feedback, tags), as `Registry.give_feedback` takes it."""
+
+Turned = Callable[[bytes], bytes]
+"""How a token is sealed and opened; opening raises ValueError. A place in the feed counts the
+changes of every list, so that a partner must not be able to read it."""
 
 Signal = Literal["ImagePDQ", "VideoMD5"]
 _SIGNALS: Final[dict[Signal, re.Pattern[str]]] = {
@@ -69,23 +73,24 @@ class Feedback:
     words: tuple[Word, ...] = field(repr=False)
 
 
-def read_query(query: Mapping[str, str]) -> Query:
+def read_query(query: Mapping[str, str], opened: Turned) -> Query:
     """The query of a FetchHashes; a token continues its own walk whatever the start. BadRequest."""
     start = max(0, _number(query.get("startTimestamp"), 0, "startTimestamp"))
     size = min(max(1, _number(query.get("pageSize"), MAX_PAGE, "pageSize")), MAX_PAGE)
     if token := query.get("nextPageToken"):
-        after, start, seen = _read_token(token)
+        after, start, seen = _read_token(token, opened)
         return Query(start, size, after, seen)
     return Query(start, size, None, start)
 
 
-def answer(page: Page, query: Query) -> bytes:
+def answer(page: Page, query: Query, sealed: Turned) -> bytes:
     """The page as FetchHashes answers it, in JSON.
 
     It is written by hand: of 800 records a general encoder costs more than the database does.
     """
     seen = max(page.checkpoint, query.seen)
-    token = "null" if page.cursor is None else f'"{_token(page.cursor, query.start, seen)}"'
+    place = None if page.cursor is None else (page.cursor, query.start, seen)
+    token = "null" if place is None else f'"{_token(place, sealed)}"'
     records = ",".join([_record(record) for record in page.records])
     return (
         f'{{"count":{len(page.records)},"nextPageToken":{token},"nextSetTimestamp":{seen},'
@@ -127,13 +132,14 @@ def _number(typed: str | None, missing: int, reason: Reason) -> int:
     raise BadRequest(reason)
 
 
-def _token(cursor: int, start: int, seen: int) -> str:
-    return urlsafe_b64encode(f"1.{cursor}.{start}.{seen}".encode()).decode().rstrip("=")
+def _token(place: tuple[int, int, int], sealed: Turned) -> str:
+    cursor, start, seen = place
+    return urlsafe_b64encode(sealed(f"1.{cursor:018}.{start}.{seen}".encode())).decode().rstrip("=")
 
 
-def _read_token(token: str) -> tuple[int, int, int]:
+def _read_token(token: str, opened: Turned) -> tuple[int, int, int]:
     try:
-        plain = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        plain = opened(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except ValueError:
         raise BadRequest("nextPageToken") from None
     if found := _TOKEN.fullmatch(plain):

@@ -20,6 +20,8 @@ from bot.store.turns import tell
 from bot.vault import Vault
 
 Word = tuple[str, FeedbackValue, tuple[str, ...]]
+_AHEAD: Final = 60
+"""Seconds that the feed's time may be led ahead of the clock by those who read and answer."""
 _WORDS_AT_ONCE: Final = 25
 """Words of one transaction: a long answer does not keep first messages waiting."""
 
@@ -197,7 +199,8 @@ def _on_record(
 ) -> bool:  # fmt: skip
     """Whether the second of the newest record is over: the partner may go on after it.
 
-    It is once a last page left nothing out, because what changes from now on is of a later second.
+    It is once a last page left nothing out, because what changes from now on is of a later second;
+    but whoever reads and answers in turns cannot lead the feed's time far ahead of the clock.
     """
     first, through = (rows[0][-1], rows[-1][-1]) if rows else (None, None)
     log = (partner.id, micros(now), ",".join(lists), first, through, len(rows))
@@ -209,7 +212,10 @@ def _on_record(
         db.execute(_FETCHED, span)
     if not last or any(db.execute(_LATER, (list, through)).fetchone() for list in lists):
         return False
-    db.execute(_SEAL, (rows[-1][1] + 1,))
+    newest = rows[-1][1]
+    if newest >= int(now.timestamp()) + _AHEAD:
+        return False
+    db.execute(_SEAL, (newest + 1,))
     return True
 
 
