@@ -2,22 +2,23 @@
 
 import asyncio
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
-from bot import web
+from bot import watching, web
 from bot.cases.eligibility import List
 from bot.channels import Channel
 from bot.channels.browser import BrowserChannel, BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
 from bot.conversation.shows import Opens
-from bot.doors import ChatApp, Ground, chat_apps
+from bot.doors import ChatApp, Ground, chat_apps, counted
 from bot.exchange.ncmec import Ncmec
 from bot.exchange.routes import Desk
 from bot.exchange.stopncii_upward import StopNcii
@@ -26,6 +27,7 @@ from bot.hashing.jail import Jail
 from bot.helplines import HelpLines
 from bot.log import log, where
 from bot.miniapp.routes import MiniApp
+from bot.outbox import MISSED
 from bot.passing import Passing
 from bot.settings import Settings
 from bot.store import ConversationId
@@ -33,14 +35,18 @@ from bot.store.opening import open_store
 from bot.store.whole import WholeStore
 from bot.taking import Taking
 from bot.text import Texts, load_texts
+from bot.understanding.encoder import loaded
 from bot.vault import Vault, load_or_make
 from bot.voice import Operator, Voice, ticket_digest, token_of
+from bot.watching import Watch
 from bot.worker import Worker
 
 MOST_PAGES: Final = 700
 """Chat pages open at once; the rest of what the server takes is for short requests (cli.py)."""
 
 
+Serve = Callable[[Starlette], Coroutine[Any, Any, None]]
+"""Serves an application until cancelled."""
 Role = Literal["whole", "web", "worker"]
 """What a process does: all, or (on PostgreSQL) the doors alone, or the chat apps' work alone."""
 
@@ -145,7 +151,7 @@ class Sala:
         worker = self.worker(channel, *apps, jail=jail, passing=self.passing())
         door = BrowserDoor(
             channel=channel,
-            receive=self.store.receive,
+            receive=counted(self.store.receive),
             conversation_of=partial(self.conversation, channel.name),
             clock=self.clock,
             wake=worker.wake,
@@ -165,20 +171,51 @@ class Sala:
         )
         routes = [route for one in opened for route in one.routes(worker.wake)]
         desk = Desk(self.store, self.vault, self.clock, worker.wake)
-        health = web.Health(worker.works, self.store.parked)
-        site = web.site(door, app, desk, _working(worker, opened), health, routes)
+        named = [channel.name, *(one.channel.name for one in opened)]
+        watched = self.watched(worker, named, opened, jail)
+        site = web.site(door, app, desk, _working(worker, opened), watched, routes)
         site.state.close_streams = channel.close
         return site
 
-    async def work(self, jail: Jail | None, stop: asyncio.Event) -> None:
-        """Turn and send for the chat apps until told to stop, beside processes with the doors."""
+    def watched(
+        self, worker: Worker, channels: Sequence[str], opened: Sequence[ChatApp], jail: Jail | None
+    ) -> list[BaseRoute]:
+        """The addresses of whoever watches how this process is."""
+
+        def troubled() -> list[str]:
+            deaf = (one.channel.name for one in opened if one.missed() >= MISSED)
+            return [*worker.outbox.troubled(), *deaf]
+
+        watch = Watch(
+            store=self.store,
+            channels=channels,
+            works=worker.works,
+            troubled=troubled,
+            ear=loaded,
+            jail=lambda: None if jail is None else jail.able,
+            clock=self.clock,
+        )
+        return watching.routes(watch, self.settings.metrics_token)
+
+    async def work(
+        self, jail: Jail | None, stop: asyncio.Event, serve: "Serve | None" = None
+    ) -> None:
+        """Turn and send for the chat apps until told to stop, beside processes with the doors.
+        `serve` serves whoever watches this process."""
         opened = chat_apps(self.ground(takes=jail is not None))
         apps = (one.channel for one in opened)
         worker = self.worker(*apps, jail=jail, passing=self.passing())
         running = asyncio.create_task(worker.run())
         running.add_done_callback(_say_end)
+        serving = serve and asyncio.create_task(serve(self._watched_alone(worker, opened, jail)))
         await stop.wait()
-        await _end([running], opened, worker)
+        await _end([one for one in (running, serving) if one], opened, worker)
+
+    def _watched_alone(
+        self, worker: Worker, opened: Sequence[ChatApp], jail: Jail | None
+    ) -> Starlette:
+        channels = [one.channel.name for one in opened]
+        return web.guarded(self.watched(worker, channels, opened, jail), self.settings.public_url)
 
 
 HERE: Final[dict[Role, tuple[str, ...] | None]] = {

@@ -6,14 +6,16 @@ import gc
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
-from typing import Final
+from typing import Any, Final
 
 import click
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.loops.auto import auto_loop_factory
 
 from bot import talk as talking
@@ -39,6 +41,17 @@ QUIET: Final = 5
 """Seconds after which a line is ended on which nothing is asked. The web server in front must end
 its own sooner: what it posts on a line that is just being ended is lost (docs/deploy.md)."""
 
+_SERVED: Final[dict[str, Any]] = {
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,  # who asks is nowhere looked at
+    "ws": "none",
+    "h11_max_incomplete_event_size": 16_384,
+    "timeout_keep_alive": QUIET,
+    "timeout_graceful_shutdown": 3,
+}
+
 
 @click.group()
 @click.version_option(package_name="sala-bot")
@@ -49,19 +62,23 @@ def main() -> None:
 @main.command()
 @click.option("--web-only", is_flag=True, help="The doors alone (PostgreSQL).")
 @click.option("--worker-only", is_flag=True, help="The work for LINE and Telegram (PostgreSQL).")
-def run(web_only: bool, worker_only: bool) -> None:
+@click.option("--watch", type=click.IntRange(1, 65535), metavar="PORT",
+              help="With --worker-only: its /healthz and /metrics on a port.")  # fmt: skip
+def run(web_only: bool, worker_only: bool, watch: int | None) -> None:
     """Serve the chat, the mini-app and the exchange.
 
     On PostgreSQL as many processes with --web-only and with --worker-only as wanted do it together.
     """
     settings = usable_settings()
+    if watch is not None and not worker_only:
+        raise click.ClickException("--watch is for --worker-only: elsewhere the doors have it.")
     if not (web_only or worker_only):
         with_sala(settings, _serve, auto_loop_factory())
         return
     if refused := _alone(settings, web_only and worker_only):
         raise click.ClickException(refused)
     role: Role = "web" if web_only else "worker"
-    use = partial(_serve, role=role) if web_only else _work
+    use = partial(_serve, role=role) if web_only else partial(_work, watch=watch)
     with_sala(settings, use, auto_loop_factory(), role)
 
 
@@ -187,12 +204,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listening(settings: Settings) -> socket:
+def _listening(settings: Settings, port: int) -> socket:
     family = AF_INET6 if ":" in settings.host else AF_INET
     try:
-        return create_server((settings.host, settings.port), family=family)
+        return create_server((settings.host, port), family=family)
     except OSError as error:
-        place = f"{settings.host} port {settings.port}"
+        place = f"{settings.host} port {port}"
         reason = error.strerror or type(error).__name__
         raise click.ClickException(
             f"Cannot listen on {place}: {reason}. Stop what uses it, or set SALA_PORT."
@@ -203,43 +220,45 @@ for _command in (*operating, *exchanging, *moving, *keeping):
     main.add_command(_command)
 
 
-async def _work(sala: Sala) -> None:
+async def _work(sala: Sala, watch: int | None = None) -> None:
     settings = sala.settings
     if not (settings.line or settings.telegram):
         raise click.ClickException(
             "There is nothing to work for: --worker-only is for LINE and Telegram, and neither is "
             "set. What is said on the page is worked for where the page is open."
         )
+    serve = partial(_watched, listening=_listening(settings, watch)) if watch else None
     jail, stop = await _jail(settings), asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     gc.freeze()
     log("started")
     click.echo("Sala works.  (stop with Ctrl-C)")
-    await sala.work(jail, stop)
+    await sala.work(jail, stop, serve)
     log("stopped")
+
+
+async def _watched(site: Starlette, listening: socket) -> None:
+    config = uvicorn.Config(site, **_SERVED, limit_concurrency=20)
+    quieten("uvicorn", "asyncio")
+    await _Watched(config).serve([listening])
+
+
+class _Watched(uvicorn.Server):
+    """Leaves the signals to the worker beside it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 async def _serve(sala: Sala, role: Role = "whole") -> None:
     settings = sala.settings
     site = sala.site(await _jail(settings) if role == "whole" else None, role)
-    config = uvicorn.Config(
-        site,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # who asks is nowhere looked at
-        ws="none",
-        limit_concurrency=MOST_LINES,
-        h11_max_incomplete_event_size=16_384,
-        timeout_keep_alive=QUIET,
-        timeout_graceful_shutdown=3,
-    )
+    config = uvicorn.Config(site, **_SERVED, limit_concurrency=MOST_LINES)
     quieten("uvicorn", "asyncio")
     server = _Server(config, site.state.close_streams)
-    serving = asyncio.create_task(server.serve([_listening(settings)]))
+    serving = asyncio.create_task(server.serve([_listening(settings, settings.port)]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.02)
     if server.started:

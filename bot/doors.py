@@ -8,14 +8,16 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from bot import metrics
 from bot.channels import Channel
 from bot.conversation.model import Language
 from bot.conversation.shows import Opens
 from bot.settings import Settings
-from bot.store import ConversationId, Store
+from bot.store import Arrival, ConversationId, Store
 from bot.text import Texts
 from bot.vault import Vault
 
+Receive = Callable[[Arrival], Awaitable[bool]]
 Renew = Callable[[ConversationId, Language, Opens], Awaitable[str | None]]
 
 
@@ -45,6 +47,20 @@ class ChatApp:
     routes: Callable[[Callable[[], None]], list[BaseRoute]]
     close: Callable[[], Awaitable[None]]
     runs: Callable[[Callable[[], None]], Coroutine[Any, Any, None]] | None = None
+    missed: Callable[[], int] = lambda: 0
+    """Looks for what came in, in a row, that failed."""
+
+
+def counted(receive: Receive) -> Receive:
+    """`Store.receive` for a door, with what was new counted."""
+
+    async def receiving(arrival: Arrival) -> bool:
+        kept = await receive(arrival)
+        if kept:
+            metrics.arrived(arrival.channel)
+        return kept
+
+    return receiving
 
 
 def telegram_secret(vault: Vault) -> str:
@@ -73,7 +89,7 @@ def _line(ground: Ground) -> ChatApp:
         return line.routes(
             line.LineDoor(
                 channel=channel,
-                receive=ground.store.receive,
+                receive=counted(ground.store.receive),
                 conversation_of=partial(ground.conversation, channel.name),
                 clock=ground.clock,
                 wake=wake,
@@ -99,7 +115,7 @@ def _telegram(ground: Ground) -> ChatApp:
     def door(wake: Callable[[], None]) -> telegram.TelegramDoor:
         return telegram.TelegramDoor(
             channel=channel,
-            receive=ground.store.receive,
+            receive=counted(ground.store.receive),
             conversation_of=partial(ground.conversation, channel.name),
             clock=ground.clock,
             wake=wake,
@@ -119,4 +135,5 @@ def _telegram(ground: Ground) -> ChatApp:
         lambda wake: telegram.routes(door(wake)),
         channel.close,
         poll if settings.polling else None,
+        lambda: channel.missed,
     )

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 PATIENCE: Final = 15.0
 """Seconds in which a whole body must be here."""
-ANY_HOST: Final = "/healthz"
+ANY_HOST: Final = frozenset({"/healthz", "/healthz/alive", "/metrics"})
 """Asked by whoever watches this machine, under whatever name."""
 
 
@@ -47,7 +47,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if scope["path"] != ANY_HOST and _host(headers.get(b"host", b"")) not in self.hosts:
+        if scope["path"] not in ANY_HOST and _host(headers.get(b"host", b"")) not in self.hosts:
             await JSONResponse({"error": "other_host"}, 421)(scope, receive, send)
             return
         if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:

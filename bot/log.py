@@ -1,14 +1,17 @@
 """What may be logged: named events with allow-listed fields, as JSON lines on standard error.
 
-No user text, id, address or image byte can get in: a field outside the list is an error in any
-test that meets it, and values are numbers, booleans or names from closed lists.
+No user text, id, address or image byte can get in: an event or a field outside the lists is an
+error in any test that meets it. A value is a number or a name; of anything else `?` is written.
 """
 
 import json
 import logging
+import re
 import sys
 import time
-from typing import Final, Literal
+from typing import Final, Literal, get_args
+
+from bot import metrics
 
 Event = Literal[
     "started",
@@ -30,16 +33,29 @@ Event = Literal[
     "partner_fed_back",
 ]
 
+EVENTS: Final = frozenset(get_args(Event))
 FIELDS: Final = frozenset(
     {"port", "channel", "attempt", "error", "count", "reason", "where", "partner"}
 )
 
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(/[a-z_]+)*(\.py:[0-9]+)?|\?", re.ASCII)
+"""A door's, a class's, or a file's name with its line. A sentence, an address, a number: none."""
+LONGEST: Final = 60
+
 
 def log(event: Event, **fields: int | str) -> None:
     """Write one event. `error` is a class name, `where` a file and line of this package."""
-    if not fields.keys() <= FIELDS:
-        raise ValueError("a field outside the allow-list")
-    print(json.dumps({"at": int(time.time()), "event": event, **fields}), file=sys.stderr)  # noqa: T201  # the log itself
+    if event not in EVENTS or not fields.keys() <= FIELDS:
+        raise ValueError("outside the allow-list")
+    said = {name: _shown(value) for name, value in fields.items()}
+    print(json.dumps({"at": int(time.time()), "event": event, **said}), file=sys.stderr)  # noqa: T201  # the log itself
+    metrics.fault(event)
+
+
+def _shown(value: int | str) -> int | str:
+    if isinstance(value, str) and not (len(value) <= LONGEST and NAME.fullmatch(value)):
+        return "?"
+    return value
 
 
 def where(error: BaseException) -> dict[str, int | str]:

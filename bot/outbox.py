@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from bot import metrics
 from bot.channels import Channel, Message, SendError, TryAgain, Unreachable
 from bot.conversation.codec import (
     decode_effect,
@@ -50,6 +51,8 @@ BATCH: Final = 50
 PAUSE: Final = 1.0
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=15)
+MISSED: Final = 3
+"""After so many tries in a row that failed, a door is in trouble."""
 FETCHED_WITHIN: Final = timedelta(minutes=2)
 """After so long a picture that was being taken when the process ended is taken up again."""
 
@@ -82,6 +85,11 @@ class Outbox:
     _look: set[bytes] = field(default_factory=set)
     """Conversations of which there may be more to do, once what is under way is done."""
     _fetching: dict[EffectId, asyncio.Task[None]] = field(default_factory=dict)
+    _missed: dict[str, int] = field(default_factory=dict)
+
+    def troubled(self) -> list[str]:
+        """Doors whose platform took nothing at the last tries."""
+        return [channel for channel, count in self._missed.items() if count >= MISSED]
 
     async def finish(self) -> None:
         """Wait for what was begun."""
@@ -163,6 +171,7 @@ class Outbox:
         except Exception as error:  # the loop must outlive any one service
             await self._failed(bundle, bundle.effects, error)
         else:
+            metrics.effect(bundle.channel, "done", len(bundle.effects))
             await self.store.settle(bundle.conversation, [one.id for one in bundle.effects])
 
     async def _decoded(self, bundle: Bundle, known: Effects) -> list[tuple[Pending, Effect]]:
@@ -184,6 +193,7 @@ class Outbox:
         except Exception as error:  # the loop must outlive any one effect
             await self._failed(bundle, [pending], error)
         else:
+            metrics.effect(bundle.channel, "done")
             await self.store.settle(bundle.conversation, [pending.id])
 
     async def _begin_fetch(self, bundle: Bundle, id: EffectId, fetch: Fetch) -> None:
@@ -219,6 +229,8 @@ class Outbox:
             await self.store.settle(bundle.conversation, ids[:sent])
             await self._failed(bundle, pending[sent:], error, began)
             return False
+        self._missed.pop(bundle.channel, None)
+        metrics.effect(bundle.channel, "sent", len(ids))
         await self.store.settle(bundle.conversation, ids)
         return True
 
@@ -248,6 +260,10 @@ class Outbox:
         ids = [one.id for one in pending]
         self._look.add(bundle.conversation)
         log("send_failed", channel=bundle.channel, attempt=pending[0].attempt, **where(error))
+        outcome = _outcome(error)
+        metrics.effect(bundle.channel, outcome, len(ids))
+        if outcome in {"later", "failed"}:
+            self._missed[bundle.channel] = self._missed.get(bundle.channel, 0) + 1
         if isinstance(error, Unreachable):
             await self.store.forget_address(bundle.conversation)
         elif isinstance(error, TryAgain):
@@ -300,6 +316,16 @@ class Outbox:
                 at=answer.at,
             )
         )
+
+
+def _outcome(error: Exception) -> metrics.Outcome:
+    match error:
+        case Unreachable():
+            return "gone"
+        case TryAgain():
+            return "held" if error.again_at is None else "later"
+        case _:
+            return "failed"
 
 
 def _together(

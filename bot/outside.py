@@ -104,10 +104,35 @@ async def reachable(url: str) -> Finding:
     if answer.status == 200 and _is_healthy(answer.body):
         return good(about, f"{url} answers")
     if answer.status == 503:
-        mend = "Read its log (journalctl -u sala) and start it again."
-        return wrong(about, "Sala answers that its worker stands still.", mend)
+        return wrong(about, *_failing(answer.body))
     words = f"{url}/healthz answered {answer.status}, and not as Sala does."
     return wrong(about, words, f"{look}: another program answers there.")
+
+
+_FAILS: Final = {
+    "worker": "its worker stands still",
+    "store": "its database cannot be written",
+    "queue": "messages wait and get no answer",
+    "outbox": "answers are not sent",
+    "line": "LINE takes nothing from it",
+    "telegram": "Telegram takes nothing from it, or gives nothing to it",
+}
+
+
+def _failing(body: bytes) -> tuple[str, str]:
+    """What /healthz says is wrong, and the mend."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        said = None
+    failing = said.get("failing") if isinstance(said, dict) else None
+    failing = failing if isinstance(failing, list) else []
+    words = [_FAILS[one] for one in failing if isinstance(one, str) and one in _FAILS]
+    if not words or "worker" in failing or "store" in failing:
+        mend = "Read its log (journalctl -u sala), mend the disk or database, and start it again."
+    else:
+        mend = "Read its log (journalctl -u sala)."
+    return f"Sala answers that {'; '.join(words) or 'it does not work'}.", mend
 
 
 def _is_healthy(body: bytes) -> bool:

@@ -94,6 +94,7 @@ class Settings:
     stopncii: ServiceSettings | None = None
     ncmec: ServiceSettings | None = None
     shield: ServiceSettings | None = None
+    metrics_token: str = field(default="", repr=False)
     postgres: str = field(default="", repr=False)
     """The address of a PostgreSQL database, its password among it; empty for SQLite."""
 
@@ -155,6 +156,7 @@ def _settings(said: Mapping[str, str]) -> Settings:
         retention_months=_number(said, "SALA_RETENTION_MONTHS", 24, 1, 120),
         line=_line(said),
         telegram=_telegram(said),
+        metrics_token=_metrics_token(said),
         postgres=postgres,
         transient=_transient(said),
         stopncii=_service(
@@ -180,6 +182,15 @@ def _transient(said: Mapping[str, str]) -> Transient | None:
     if chosen not in get_args(Transient):
         raise SettingsError("SALA_TRANSIENT is off or adults.")
     return cast(Transient, chosen)
+
+
+def _metrics_token(said: Mapping[str, str]) -> str:
+    token = said.get("SALA_METRICS_TOKEN", "")
+    if token and not re.fullmatch(r"[!-~]{32,200}", token):
+        raise SettingsError(
+            "SALA_METRICS_TOKEN is 32 characters or more, such as: openssl rand -hex 32"
+        )
+    return token
 
 
 def _line(said: Mapping[str, str]) -> LineSettings | None:

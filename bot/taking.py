@@ -19,6 +19,7 @@ from bot.conversation.picture import Awaited, Fetch, Problem
 from bot.conversation.sent import most_bytes
 from bot.hashing.jail import Broken, Refused
 from bot.log import log, where
+from bot.metrics import JAILED
 from bot.store import (
     Bundle,
     ConversationId,
@@ -64,10 +65,13 @@ class Taking:
             problem = await self._take(channel, bundle, id, fetch)
         except (NotFetched, Refused) as error:
             problem = error.problem
+            if isinstance(error, Refused):
+                JAILED["refused"].inc()
         except TimeoutError:
             problem = "gone"
         except Broken as error:
             log("jail_broken", channel=bundle.channel, **where(error))
+            JAILED["broken"].inc()
             problem = "busy"
         with suppress(SendError):
             await channel.remove(bundle.address, fetch.ref)
@@ -85,6 +89,7 @@ class Taking:
         async with asyncio.timeout(patience(self.within, most)):
             file = await channel.fetch(bundle.address, fetch.file, most)
         item = await self.hash(file)
+        JAILED["hashed"].inc()
         if await self._wanted(bundle.conversation, fetch) is None:
             return None
         return await self._register(bundle.conversation, id, fetch, item, awaited.since)

@@ -1,13 +1,10 @@
 """The web door: verify, store, answer. Every route that strangers or partners can reach."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from bot.channels import browser
@@ -22,20 +19,12 @@ from bot.miniapp.routes import MiniApp
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How Sala is: whether the worker works, and how many events were set aside."""
-
-    works: Callable[[], bool]
-    parked: Callable[[], Awaitable[int]]
-
-
 def site(
     door: BrowserDoor,
     app: MiniApp,
     desk: Desk,
     lifespan: Lifespan,
-    health: Health,
+    watched: Sequence[BaseRoute],
     chat_apps: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The whole site as one ASGI application."""
@@ -44,7 +33,7 @@ def site(
         *browser.routes(door),
         *miniapp.routes(app),
         *exchange.routes(desk),
-        Route("/healthz", healthz(health)),
+        *watched,
     ]
     webhooks = {
         one.path: one.app
@@ -55,12 +44,6 @@ def site(
     return Starlette(routes=routes, lifespan=lifespan, middleware=[gate])
 
 
-def healthz(health: Health) -> Callable[[Request], Awaitable[JSONResponse]]:
-    """200 while the worker works, else 503."""
-
-    async def answer(request: Request) -> JSONResponse:
-        works, parked = health.works(), await health.parked()
-        said = {"ok": works} | ({"parked": parked} if parked else {})
-        return JSONResponse(said, 200 if works else 503, {"Cache-Control": "no-store"})
-
-    return answer
+def guarded(watched: Sequence[BaseRoute], public_url: str) -> Starlette:
+    """What watches a process that has no doors, behind the same gate."""
+    return Starlette(routes=watched, middleware=[Middleware(Gate, public_url=public_url)])

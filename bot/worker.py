@@ -40,6 +40,7 @@ from bot.conversation.model import (
 from bot.conversation.walk import Step
 from bot.listening import hear
 from bot.log import log, where
+from bot.metrics import TURNS
 from bot.outbox import BATCH, Outbox, pause
 from bot.passing import Passing
 from bot.store import (
@@ -198,6 +199,7 @@ class Worker:
             planned = await self.store.commit(replace(claimed, waiting=good), turn)
             if planned is None:
                 return
+            TURNS.inc()
             ids = (one.id for one in turn.effects)
             effects = (effect for effect, _ in plan.effects)
             self.outbox.plan(planned, dict(zip(ids, effects, strict=True)))

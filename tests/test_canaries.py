@@ -50,6 +50,7 @@ MESSAGE = "461230966842064897"
 EVENT = "01CANARYEVENT0000000000"
 HASH = "c0ffee" * 10 + "abcd"
 PHASH = "c0ffee" * 2 + "dcba"
+NUMBERS = "canary-0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 BOTH_LISTS = ("/exchange/v1", "/exchange/minors/v1", "/exchange/adults/v1")
 
 
@@ -72,6 +73,7 @@ class Asker:
 
     url: str
     routes: list[Route]
+    numbers: bytes = b""
     best: dict[str, int] = field(default_factory=dict)
     errors: list[bytes] = field(default_factory=list)
 
@@ -85,6 +87,11 @@ class Asker:
         if answer.status >= 400:
             self.errors += [said, str(answer.getheaders()).encode()]
         return answer.status, said
+
+    def counted(self) -> None:
+        """The page of numbers."""
+        status, self.numbers = self.ask("GET", "/metrics", authorization=f"Bearer {NUMBERS}")
+        assert status == 200
 
     def posts(self, path: str, plain: Any, **headers: str) -> Json:
         """What a good post is answered."""
@@ -133,7 +140,7 @@ def everywhere(asker: Asker) -> None:
     shown = {
         "cookie": f"sala={NAME}", "user-agent": WORDS, "referer": f"https://{NAME}.example/",
         "x-line-signature": NAME, "x-telegram-bot-api-secret-token": NAME,
-        "x-functions-key": NAME, "ocp-apim-subscription-key": NAME, "if-none-match": NAME,
+        "authorization": f"Bearer {NAME}", "x-functions-key": NAME, "ocp-apim-subscription-key": NAME, "if-none-match": NAME,
     }  # fmt: skip
     form = json.dumps({"id": WORDS, "text": THAI, "ticket": NAME}).encode()
     bodies = {form: "application/json", b"{" + PICTURE: "application/json", PICTURE: "image/jpeg"}
@@ -172,8 +179,8 @@ def opens_the_pages(asker: Asker) -> None:
     for path in (
         "/", "/chat/static/chat.js", "/app", "/app/", "/app/app.js", "/app/style.css",
         "/app/box.html", "/line/app", "/line/static/liff.js", "/telegram/app",
-        "/telegram/app/telegram_app.js", "/healthz", "/exchange/tx_sala.py",
-        "/exchange/openapi.json",
+        "/telegram/app/telegram_app.js", "/healthz", "/healthz/alive",
+        "/exchange/tx_sala.py", "/exchange/openapi.json",
     ):  # fmt: skip
         assert asker.ask("GET", f"{path}?{NAME}", user_agent=WORDS)[0] == 200
 
@@ -353,6 +360,7 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flown]:
             "SALA_LINE_SECRET": SECRET, "SALA_LINE_TOKEN": CHANNEL_TOKEN, "SALA_LINE_LIFF": LIFF,
             "SALA_LINE_LOGIN_CHANNEL": LOGIN_CHANNEL, "SALA_LINE_API": line.url,
             "SALA_TELEGRAM_TOKEN": TOKEN, "SALA_TELEGRAM_API": api.url,
+            "SALA_METRICS_TOKEN": NUMBERS,
         }  # fmt: skip
         routes = all_routes(settings, tmp_path_factory.mktemp("other"))
         with served(folder, **settings) as sala:
@@ -375,6 +383,7 @@ def fly(sala: Served, asker: Asker, folder: Path, ann: OnLine, bob: OnTelegram) 
     until(ann.portal, lambda: "liff.line.me" in json.dumps(ann.line.chats[LINE_USER]))
     until(bob.portal, lambda: "/app#" in json.dumps(bob.api.said(CHAT)))
     given += [*ann.opens_the_mini_app(), *bob.opens_the_mini_app(), bob.secret]
+    asker.counted()
     kept = bytes_kept(folder)
     sala.process.terminate()
     assert sala.process.stdout is not None
@@ -411,6 +420,11 @@ def test_no_canary_is_in_a_log_line(flown: Flown) -> None:
 def test_no_canary_is_in_a_byte_of_the_database(flown: Flown) -> None:
     assert all(len(one) >= 6 for one in flown.canaries)
     assert found(flown.canaries, flown.kept) == []
+
+
+def test_no_canary_is_among_the_numbers(flown: Flown) -> None:
+    assert b'sala_messages_received_total{door="line"} ' in flown.asker.numbers
+    assert found(flown.canaries, flown.asker.numbers) == []
 
 
 def test_no_error_says_a_canary_again(flown: Flown) -> None:

@@ -510,7 +510,11 @@ def test_no_answer_says_nothing_about_the_clock() -> None:
     ("status", "body", "said"),
     [
         (200, {"ok": True}, ""),
-        (503, {"ok": False}, "worker stands still"),
+        (503, {"ok": False, "failing": ["worker"]}, "worker stands still"),
+        (503, {"ok": False, "failing": ["store", "queue"]}, "database cannot be written; messages"),
+        (503, {"ok": False, "failing": ["line", {}, "<b>"]}, "that LINE takes nothing from it."),
+        (503, {"ok": False, "failing": 1}, "it does not work"),
+        (503, None, "it does not work"),
         (404, {}, "answered 404"),
         (200, {"hello": 1}, "not as Sala does"),
         (200, None, "not as Sala does"),

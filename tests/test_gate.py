@@ -12,7 +12,6 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from bot.gate import Gate
-from bot.web import Health, healthz
 
 PUBLIC = "https://sala.example"
 HERE = "http://127.0.0.1:8080"
@@ -34,6 +33,7 @@ SITE = Starlette(
         Route("/read", read, methods=["GET", "POST"]),
         Route("/refuse", refuse, methods=["POST"]),
         Route("/healthz", read),
+        Route("/metrics", read),
     ]
 )
 
@@ -63,7 +63,9 @@ def test_a_request_under_another_name_than_ours_is_refused(
 
 
 def test_whoever_watches_the_machine_may_ask_under_any_name() -> None:
-    assert TestClient(Gate(SITE, PUBLIC)).get("/healthz").status_code == 200
+    """Prometheus asks by the address, and cannot name another host."""
+    for path in ("/healthz", "/metrics"):
+        assert TestClient(Gate(SITE, PUBLIC)).get(path).status_code == 200
 
 
 async def posted(path: str, *parts: Message, patience: float = 10) -> list[Message]:
@@ -114,25 +116,3 @@ def test_an_answer_before_the_end_of_the_body_closes_the_line() -> None:
     start, _ = asyncio.run(posted("/refuse", part(b"1")))
     assert start["status"] == 401
     assert (b"connection", b"close") in start["headers"]
-
-
-# ---------------------------------------------------------------- how it is
-
-
-@pytest.mark.parametrize(
-    ("works", "parked", "status", "said"),
-    [
-        (True, 0, 200, {"ok": True}),
-        (True, 2, 200, {"ok": True, "parked": 2}),
-        (False, 0, 503, {"ok": False}),
-    ],
-)
-def test_health_says_whether_the_worker_works_and_what_was_set_aside(
-    works: bool, parked: int, status: int, said: dict[str, object]
-) -> None:
-    async def how_many() -> int:
-        return parked
-
-    health = Health(lambda: works, how_many)
-    answer = TestClient(Starlette(routes=[Route("/healthz", healthz(health))])).get("/healthz")
-    assert (answer.status_code, answer.json()) == (status, said)

@@ -8,6 +8,7 @@ import pytest
 from bot.channels import Choice, Message, TryAgain
 from bot.channels.line_address import PUSH, Address, write_address
 from bot.channels.line_api import LineApi
+from bot.outbox import MISSED
 from bot.store import EffectId
 from tests.peers.line_api import Fault
 from tests.peers.line_talk import ANN, Account, dies, play
@@ -63,6 +64,22 @@ def test_a_reply_that_stays_without_answer_waits_and_is_the_same_again(tmp_path:
         await sala.works_later(seconds=3)
         assert said_once(sala)
         assert sala.line.asked(PUSHED) == []
+
+    play(tmp_path, story)
+
+
+def test_line_that_takes_nothing_is_in_trouble_until_it_does(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        sala.restart(seconds=0.3)
+        sala.line.faults[REPLY] = ["500"] * 20
+        await opens(sala)
+        assert sala.worker.outbox.troubled() == [], "one try says little"
+        for _ in range(MISSED):
+            await sala.works_later(seconds=10)
+        assert sala.worker.outbox.troubled() == ["line"]
+        sala.line.faults.clear()
+        await sala.works_later(minutes=1)
+        assert sala.worker.outbox.troubled() == []
 
     play(tmp_path, story)
 

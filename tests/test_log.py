@@ -1,17 +1,20 @@
 """Nothing a person said or was given is in a log line, nor in a byte of the database."""
 
+import ast
 import json
 import logging
 import re
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
-from bot.log import FIELDS, log, quieten, where
+from bot.log import EVENTS, FIELDS, log, quieten, where
 from tests.serving import Served, served
 from tests.visiting import Visitor, codes, ticket_of
 
+ROOT = Path(__file__).parents[1]
 WORDS = "canary-words he wants money 0812345678 ann@canary.example"
 SOME_WORDS = ("canary-words", "0812345678", "ann@canary.example")
 THAI = "เขาขู่จะปล่อยรูปแคนารี"
@@ -122,6 +125,50 @@ def test_a_field_outside_the_list_is_refused_and_nothing_is_written(
     with pytest.raises(ValueError, match="allow-list"):
         log("send_failed", **{field: WORDS})
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_event_outside_the_vocabulary_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="allow-list"):
+        log(cast(Any, WORDS))
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [WORDS, *SOME_WORDS, THAI, FILE, HASH, "K7Q-2XH-DPM", "a b", "x" * 61, "U" + "a" * 32 + "\n"],
+)
+def test_of_a_value_that_is_no_name_nothing_is_written(
+    value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log("send_failed", reason=value)
+    assert json.loads(capsys.readouterr().err)["reason"] == "?"
+
+
+def test_names_doors_places_and_numbers_are_written_as_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said: dict[str, int | str] = {
+        "channel": "upward.stopncii", "error": "HTTPError", "where": "store/pg_engine.py:7",
+        "attempt": 3,
+    }  # fmt: skip
+    log("send_failed", **said)
+    line = json.loads(capsys.readouterr().err)
+    assert {name: line[name] for name in said} == said
+
+
+def test_nothing_but_the_log_writes_to_a_log() -> None:
+    """Every call of it names its event, and hands over fields by name or of an error by `where`."""
+    for path in sorted((ROOT / "bot").rglob("*.py")):
+        if path.name == "log.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {getattr(node, "module", ""), *(one.name for one in node.names)}
+                assert not names & {"logging", "structlog", "warnings", "syslog"}, path
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "log":
+                assert node.args[0].value in EVENTS, path  # type: ignore[attr-defined]
+                further = [ast.unparse(one.value) for one in node.keywords if one.arg is None]
+                assert all("where(error)" in one for one in further), path
 
 
 def test_of_a_librarys_error_its_class_is_said_and_not_its_words(

@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from itertools import count
@@ -22,7 +22,7 @@ from tests import databases
 from tests.peers import specs
 from tests.peers.line_api import CHANNEL_TOKEN, FakeLine
 from tests.peers.line_talk import SECRET, sign
-from tests.serving import SALA, Served, clean_environment, served
+from tests.serving import SALA, Served, clean_environment, free_port, served
 from tests.visiting import Visitor
 
 ANN = "U" + "a" * 32
@@ -31,10 +31,10 @@ HELD = "select count(*) from conversation where held_by > 0 and channel = 'line'
 
 
 @contextmanager
-def working(folder: Path, **settings: str) -> Iterator["subprocess.Popen[str]"]:
+def working(folder: Path, *more: str, **settings: str) -> Iterator["subprocess.Popen[str]"]:
     """A worker of the chat apps, until the block ends."""
     with subprocess.Popen(
-        [*SALA, "run", "--worker-only"], env=clean_environment(folder, **settings), cwd=folder,
+        [*SALA, "run", "--worker-only", *more], env=clean_environment(folder, **settings), cwd=folder,
         stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
@@ -75,6 +75,15 @@ class Friend:
         assert heard == 1
 
 
+def looked_at(port: str, path: str) -> tuple[int, object]:
+    """What a worker that is watched on a port says of itself."""
+    with closing(HTTPConnection("127.0.0.1", int(port), timeout=15)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        return answer.status, json.loads(body) if answer.status == 200 else None
+
+
 def test_doors_and_workers_are_one_sala(database: str, tmp_path: Path) -> None:
     specs.find("messaging-api.yml")
     with ExitStack() as all:
@@ -85,7 +94,9 @@ def test_doors_and_workers_are_one_sala(database: str, tmp_path: Path) -> None:
             "DATABASE_URL": database, "SALA_LINE_SECRET": SECRET, "SALA_LINE_TOKEN": CHANNEL_TOKEN,
             "SALA_LINE_API": line.url,
         }  # fmt: skip
-        one, other = (all.enter_context(working(tmp_path, **settings)) for _ in range(2))
+        one = all.enter_context(working(tmp_path, **settings))
+        watched = str(free_port())
+        other = all.enter_context(working(tmp_path, "--watch", watched, **settings))
         door = all.enter_context(served(tmp_path, part="--web-only", **settings))
         for worker in (one, other):
             assert worker.stdout is not None
@@ -100,6 +111,8 @@ def test_doors_and_workers_are_one_sala(database: str, tmp_path: Path) -> None:
         databases.ran(database, FREE)  # its half minute is over
         ann.presses(door, "ask.phone=own")
         portal.call(ann.hears, "ask.situation")
+        assert looked_at(watched, "/healthz") == (200, {"ok": True})
+        assert looked_at(watched, "/")[0] == 404
         other.send_signal(signal.SIGTERM)
         assert other.wait(20) == 0
         assert databases.ran(database, HELD) == [(0,)]
@@ -127,6 +140,10 @@ def test_on_sqlite_a_part_alone_does_not_start(
     said = refused(part, SALA_DATA_DIR=str(tmp_path / "data"))
     assert "Set DATABASE_URL=postgresql://" in said.output
     assert not (tmp_path / "data").exists()
+
+
+def test_only_a_worker_by_itself_is_watched_on_a_port_of_its_own() -> None:
+    assert "elsewhere the doors have it" in refused("--watch", "9101", **POSTGRES).output
 
 
 def test_one_process_does_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from bot.channels.telegram_setup import (
 )
 from bot.channels.telegram_wire import ALLOWED
 from bot.conversation.model import LANGUAGES
+from bot.outbox import MISSED
 from tests.telegram_town import ANN, BOB, Town, live, until
 
 # ---------------------------------------------------------------- long polling
@@ -80,9 +81,11 @@ def test_a_polling_bot_outlives_a_bad_hour(tmp_path: Path) -> None:
         town.api.troubles["getUpdates"] += ["500", "flood", "401", "lost", "not json"]
         task = await polling(town)
         await until(lambda: len(town.api.asked("getUpdates")) > 8)
+        assert town.channel.missed >= MISSED, "what /healthz says of the door"
         town.api.webhook = None
         town.api.text(ANN, "/start")
         await until(lambda: len(town.kept) == 1)
+        await until(lambda: town.channel.missed == 0)
         await ended(task)
 
     live(tmp_path, story, polling=True)

@@ -89,6 +89,8 @@ class TelegramChannel(Plain):
         self._pace = pace or Pace()
         self._recent = Recent()
         self._asides: set[asyncio.Task[None]] = set()
+        self.missed = 0
+        """Looks for updates in a row that failed, where the bot polls."""
 
     async def send(
         self, address: bytes, messages: Sequence[Message], way: bytes | None = None
@@ -314,11 +316,11 @@ async def poll(door: TelegramDoor, sleep: Sleep = asyncio.sleep) -> None:
                 if query := await take(door, update):
                     door.channel.acknowledge(query)
                 offset = _after(update, offset)
-            failures = 0
+            failures = door.channel.missed = 0
         except Exception as error:  # the loop must outlive Telegram's bad hours and the disk's
             log("poll_failed", channel=door.channel.name, attempt=failures, **where(error))
             await sleep(_pause(error, failures))
-            failures += 1
+            failures = door.channel.missed = failures + 1
 
 
 def _after(update: object, offset: int | None) -> int | None:

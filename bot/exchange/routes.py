@@ -19,6 +19,7 @@ from bot.cases.eligibility import List
 from bot.exchange import stopncii
 from bot.exchange.allowance import Allowance
 from bot.log import log, where
+from bot.metrics import PAGES, REFUSED
 from bot.store import Partner, Registry, Scope, StoreError
 from bot.vault import Unopened, Vault
 
@@ -74,12 +75,14 @@ def _at(
         try:
             return await serve(request, desk, only)
         except _Refused as refused:
-            return refused.response
+            response = refused.response
         except stopncii.BadRequest as bad:
-            return _json({"error": f"bad request: {bad.reason}"}, 400)
+            response = _json({"error": f"bad request: {bad.reason}"}, 400)
         except StoreError as error:
             log("store_failed", **where(error))
-            return _json({"error": "busy"}, 503)
+            response = _json({"error": "busy"}, 503)
+        REFUSED[response.status_code].inc()
+        return response
 
     return endpoint
 
@@ -92,6 +95,7 @@ async def _fetch(request: Request, desk: Desk, only: List | None) -> Response:
         partner, partner.lists, query.start, query.after, query.size, desk.clock()
     )
     answer = stopncii.answer(page, query, partial(desk.vault.seal, place))
+    PAGES.inc()
     return Response(answer, 200, HEADERS, "application/json")
 
 

@@ -67,12 +67,15 @@ class Jail:
         self._filmed = tuple(filmed)
         self.guard: Guard | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
+        self.able = True
+        """Whether it worked when it was needed last."""
 
     async def hash(self, file: bytes) -> Item:
         """Its hashes, as the mini-app makes them. Refused, or Broken."""
         media: Media = "video" if is_video(file[:12]) else "image"
         async with self._places:
             ended, said = await self._run(file, media)
+        self.able = ended <= 0
         if ended < 0:  # the file killed the decoder, took it over, or kept it too long
             raise Refused("kind")
         if ended != 0:

@@ -19,6 +19,7 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from bot.metrics import COMMITS
 from bot.store.jobs import Connection as Database
 from bot.store.jobs import Unwritten, prove
 from bot.store.schema import bring_up_to_date
@@ -121,6 +122,7 @@ class Engine:
 
     def _write_group(self, taken: list[Order], *, alone: bool = False) -> None:
         """One commit for these and all that is queued; when it fails, one for each by itself."""
+        began = monotonic()
         try:
             self._run("begin immediate")
             outcomes = [_outcome(self._writing, taken[0])]
@@ -136,6 +138,7 @@ class Engine:
             for order in taken:
                 self._write_group([order], alone=True)
         else:
+            COMMITS.observe(monotonic() - began)
             tell_all(outcomes)
 
     def _company(self) -> Iterator[Order]:

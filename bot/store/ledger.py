@@ -14,6 +14,7 @@ from bot.cases.status import Standing
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Hashed
 from bot.conversation.shows import Opens
+from bot.metrics import REGISTERED
 from bot.store import (
     TICKET_LIVES,
     ConversationId,
@@ -158,9 +159,11 @@ class Ledger(Part):
         ticket = await self.look(digest, now)
         new = await asyncio.to_thread(self._new_case) if ticket.number is None else None
         told = ticket.expires_at - TICKET_LIVES  # the link stood under where the codes go
-        return await self._engine.write(
+        registered = await self._engine.write(
             lambda db: self._register(db, digest, items, now, new, told=told)
         )
+        REGISTERED.inc()
+        return registered
 
     async def register_sent(
         self, ticket: Ticket, items: Sequence[Item], now: datetime, told: datetime | None = None
@@ -181,7 +184,10 @@ class Ledger(Part):
                 return None
             return self._register(db, ticket.digest, items, now, new, sent=True, told=told)
 
-        return await self._engine.write(job)
+        registered = await self._engine.write(job)
+        if registered:
+            REGISTERED.inc()
+        return registered
 
     def _register(
         self, db: Connection, digest: bytes, items: Sequence[Item], now: datetime,

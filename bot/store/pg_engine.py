@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import IsolationLevel, errors
 from psycopg_pool import ConnectionPool
 
+from bot.metrics import COMMITS
 from bot.store.engine import GROUP, Order, Outcome, tell_all
 from bot.store.jobs import Alike, Connection, Unwritten
 from bot.store.pg_schema import bring_up_to_date, version_of
@@ -108,8 +110,11 @@ class PostgresEngine:
 
     def _write_group(self, orders: Sequence[_About]) -> None:
         """One commit for these; when it fails, one for each by itself."""
+        began = monotonic()
         try:
-            tell_all(self._written(orders))
+            written = self._written(orders)
+            COMMITS.observe(monotonic() - began)
+            tell_all(written)
         except Exception as error:
             if len(orders) == 1 or _is_away(error):
                 tell_all([(order, None, error) for order in orders])

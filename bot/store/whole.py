@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from bot.store.backlog import Watched
 from bot.store.denials import Denials
 from bot.store.deposits import Deposits
 from bot.store.feed import Feed
@@ -36,5 +37,6 @@ class WholeStore(
     Upward,
     Resealing,
     Shown,
+    Watched,
 ):
     """`Store` and `Registry` over one database (docs/architecture.md)."""

@@ -76,6 +76,11 @@ def encoder() -> Encode | None:
         return None
 
 
+def loaded() -> bool | None:
+    """Whether it could be had; None before the first message was heard."""
+    return encoder() is not None if encoder.cache_info().currsize else None
+
+
 def can_run(cpu: Path) -> bool:
     """Whether the processor that this file describes is of the kind this was tried on."""
     try:
