@@ -28,7 +28,7 @@ from bot.hashing.image import hash_file
 from bot.hashing.jail import Broken, Jail
 from bot.hashing.walls import no_core
 from bot.keeping import commands as keeping
-from bot.log import log, quieten
+from bot.log import log, quieten_all
 from bot.moving import commands as moving
 from bot.opening import usable_settings, with_sala
 from bot.operating import commands as operating
@@ -240,7 +240,7 @@ async def _work(sala: Sala, watch: int | None = None) -> None:
 
 async def _watched(site: Starlette, listening: socket) -> None:
     config = uvicorn.Config(site, **_SERVED, limit_concurrency=20)
-    quieten("uvicorn", "asyncio")
+    quieten_all()
     await _Watched(config).serve([listening])
 
 
@@ -256,7 +256,7 @@ async def _serve(sala: Sala, role: Role = "whole") -> None:
     settings = sala.settings
     site = sala.site(await _jail(settings) if role == "whole" else None, role)
     config = uvicorn.Config(site, **_SERVED, limit_concurrency=MOST_LINES)
-    quieten("uvicorn", "asyncio")
+    quieten_all()
     server = _Server(config, site.state.close_streams)
     serving = asyncio.create_task(server.serve([_listening(settings, settings.port)]))
     while not server.started and not serving.done():

@@ -84,3 +84,9 @@ def quieten(*names: str) -> None:
         logger.handlers = [_Plain()]
         logger.setLevel(logging.WARNING)
         logger.propagate = False
+
+
+def quieten_all() -> None:
+    """The same for every library that says something, and for Python's own warnings."""
+    logging.root.handlers = [_Plain()]
+    logging.captureWarnings(capture=True)

@@ -140,7 +140,8 @@ def everywhere(asker: Asker) -> None:
     shown = {
         "cookie": f"sala={NAME}", "user-agent": WORDS, "referer": f"https://{NAME}.example/",
         "x-line-signature": NAME, "x-telegram-bot-api-secret-token": NAME,
-        "authorization": f"Bearer {NAME}", "x-functions-key": NAME, "ocp-apim-subscription-key": NAME, "if-none-match": NAME,
+        "x-functions-key": NAME, "ocp-apim-subscription-key": NAME, "if-none-match": NAME,
+        "authorization": f"Bearer {NAME}",
     }  # fmt: skip
     form = json.dumps({"id": WORDS, "text": THAI, "ticket": NAME}).encode()
     bodies = {form: "application/json", b"{" + PICTURE: "application/json", PICTURE: "image/jpeg"}

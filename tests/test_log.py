@@ -4,13 +4,15 @@ import ast
 import json
 import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
-from bot.log import EVENTS, FIELDS, log, quieten, where
+from bot.log import FIELDS, log, quieten, where
 from tests.serving import Served, served
 from tests.visiting import Visitor, codes, ticket_of
 
@@ -156,19 +158,38 @@ def test_names_doors_places_and_numbers_are_written_as_they_are(
     assert {name: line[name] for name in said} == said
 
 
-def test_nothing_but_the_log_writes_to_a_log() -> None:
-    """Every call of it names its event, and hands over fields by name or of an error by `where`."""
+def test_every_call_of_the_log_names_its_event_and_its_fields() -> None:
     for path in sorted((ROOT / "bot").rglob("*.py")):
-        if path.name == "log.py":
-            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                names = {getattr(node, "module", ""), *(one.name for one in node.names)}
-                assert not names & {"logging", "structlog", "warnings", "syslog"}, path
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "log":
-                assert node.args[0].value in EVENTS, path  # type: ignore[attr-defined]
-                further = [ast.unparse(one.value) for one in node.keywords if one.arg is None]
-                assert all("where(error)" in one for one in further), path
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "log"):
+                continue
+            assert isinstance(node.args[0], ast.Constant | ast.Name), path
+            further = [ast.unparse(one.value) for one in node.keywords if one.arg is None]
+            assert all("where(error)" in one for one in further), path
+            named = {one.arg for one in node.keywords if one.arg}
+            assert named <= FIELDS, path
+
+
+def test_nothing_else_of_sala_writes_to_the_log_nor_does_a_library() -> None:
+    writes = re.compile(r"sys\.stderr|logg(er|ing)\.(debug|info|warning|error|exception|critical)")
+    found = [p for p in (ROOT / "bot").rglob("*.py") if writes.search(p.read_text("utf-8"))]
+    assert [path.name for path in found] == ["log.py"]
+    libraries = f"""
+import logging, warnings
+from bot.log import quieten_all
+quieten_all()
+logging.getLogger("aiohttp.client").warning({WORDS!r})
+logging.getLogger("uvicorn.error").error({WORDS!r})
+warnings.warn({WORDS!r})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", libraries], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line["error"]) for line in lines] == [
+        ("request_failed", "WARNING"), ("request_failed", "ERROR"), ("request_failed", "WARNING"),
+    ]  # fmt: skip
+    assert done.stdout == ""
 
 
 def test_of_a_librarys_error_its_class_is_said_and_not_its_words(

@@ -34,8 +34,8 @@ HELD = "select count(*) from conversation where held_by > 0 and channel = 'line'
 def working(folder: Path, *more: str, **settings: str) -> Iterator["subprocess.Popen[str]"]:
     """A worker of the chat apps, until the block ends."""
     with subprocess.Popen(
-        [*SALA, "run", "--worker-only", *more], env=clean_environment(folder, **settings), cwd=folder,
-        stdout=subprocess.PIPE, text=True,
+        [*SALA, "run", "--worker-only", *more], env=clean_environment(folder, **settings),
+        cwd=folder, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
             yield process

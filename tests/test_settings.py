@@ -82,8 +82,10 @@ def test_nothing_else_reads_the_environment() -> None:
 
 
 def test_secrets_are_not_in_what_is_printed() -> None:
-    settings = read(SALA_LINE_SECRET="s3cret", SALA_LINE_TOKEN="t0ken", SALA_TELEGRAM_TOKEN="b0t")
-    assert not any(secret in repr(settings) for secret in ("s3cret", "t0ken", "b0t"))
+    settings = read(SALA_LINE_SECRET="s3cret", SALA_LINE_TOKEN="t0ken", SALA_TELEGRAM_TOKEN="b0t",
+                    SALA_METRICS_TOKEN="m" * 32)  # fmt: skip
+    secrets = ("s3cret", "t0ken", "b0t", "mmm")
+    assert not any(secret in repr(settings) for secret in secrets)
 
 
 def test_c16_pictures_are_taken_on_this_machine_alone_unless_somebody_says_so() -> None:
@@ -157,6 +159,7 @@ def test_all_missing_records_are_named_at_once() -> None:
         *[("SALA_TIMEZONE", value) for value in ("Mars/Base", "../etc/passwd", "/etc", "Asia")],
         ("SALA_PUBLIC_URL", "https://[::1"),
         ("DATABASE_URL", "mysql://sala@db/sala"),
+        *[("SALA_METRICS_TOKEN", value) for value in ("short", "a b" * 20, "é" * 40)],
         ("SALA_TELEGRAM", "carrier pigeon"),
         ("SALA_TELEGRAM_PROOF", "trust"),
         ("SALA_LINE_SECRET", "alone"),
