@@ -6,7 +6,7 @@ PO := $(wildcard locales/*/LC_MESSAGES/*.po)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCE := pyproject.toml .ci/constraints.txt
 
-.PHONY: run test ear bench faults fuzz race check catalogs clean
+.PHONY: run test ear bench faults fuzz race check catalogs sbom audit clean
 
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
@@ -39,6 +39,18 @@ race: $(VENV)/.tested catalogs
 ear: $(VENV)/.tested
 	$(BIN)/python -m bot.understanding.learning $(VENV)/ear.npz
 
+# What a running Sala consists of (CycloneDX), with the digests of the page that opens images.
+sbom: $(VENV)/.tested $(VENV)/.tools
+	@mkdir -p dist
+	@$(VENV)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  $(BIN)/python > dist/.all.json
+	@$(BIN)/python .ci/sbom.py < dist/.all.json > dist/sala.cdx.json && rm dist/.all.json
+	@echo "dist/sala.cdx.json"
+
+# Known faults of the pinned packages, asked of PyPI (AUDIT='-s osv': of OSV). Needs the internet.
+audit: $(VENV)/.tools
+	@$(PYTHON) .ci/audit.py $(VENV)/tools/bin/pip-audit $(AUDIT) .ci/constraints.txt
+
 catalogs: $(VENV)/.catalogs
 
 $(VENV)/.catalogs: $(PO) $(VENV)/.installed
@@ -60,6 +72,11 @@ $(VENV)/.npm: .ci/package.json $(VENV)/.tested
 	@mkdir -p $(VENV)/npm && cp .ci/package.json $(VENV)/npm
 	@cd $(VENV)/npm && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error \
 	  && touch ../.npm || echo "npm gave no packages: the tests that need them are skipped and say so."
+
+$(VENV)/.tools: .ci/tools.txt
+	@$(PYTHON) -m venv $(VENV)/tools
+	@$(VENV)/tools/bin/python -m pip --disable-pip-version-check -q install -r .ci/tools.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) dist
