@@ -8,7 +8,10 @@ import json
 import re
 import sys
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ("index.html", "box.html", "app.js", "style.css")
@@ -20,17 +23,21 @@ def name(requirement):
     return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
 
 
-def needed(document, direct):
-    """Every component that these packages lead to."""
-    edges = {one["ref"]: one.get("dependsOn", []) for one in document["dependencies"]}
-    known = {one["bom-ref"]: one for one in document["components"]}
-    waiting = [ref for ref, one in known.items() if name(one["name"]) in direct]
-    found = dict.fromkeys(waiting)
+def needed(requirements, of=requires):
+    """The names of all packages that these lead to here; `of` says what one asks for.
+
+    The document's own edges lead to what a package wants for its tests as well.
+    """
+    found, waiting = set(), [(Requirement(one), "") for one in requirements]
     while waiting:
-        new = [ref for ref in edges.get(waiting.pop(), []) if ref not in found]
-        found |= dict.fromkeys(new)
-        waiting += new
-    return {ref: known[ref] for ref in sorted(found)}
+        one, extra = waiting.pop()
+        if one.marker and not one.marker.evaluate({"extra": extra}):
+            continue
+        for wanted in {"", *one.extras}:
+            if (key := (name(one.name), wanted)) not in found:
+                found.add(key)
+                waiting += [(Requirement(more), wanted) for more in of(one.name) or ()]
+    return {one for one, _ in found}
 
 
 def page(folder):
@@ -42,22 +49,21 @@ def page(folder):
         yield {"type": "file", "bom-ref": where, "name": where, "hashes": hashes}
 
 
-def told(document, project, folder):
+def told(document, project, folder, of=requires):
     """The document of Sala alone."""
-    optional = project["optional-dependencies"]["postgres"]
-    direct = {name(one) for one in (*project["dependencies"], *optional)}
-    kept = needed(document, direct)
+    direct = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
+    names, own = needed(direct, of), {name(one) for one in direct}
+    kept = [one for one in document["components"] if name(one["name"]) in names]
+    refs = {one["bom-ref"]: name(one["name"]) for one in kept}
     files = list(page(folder))
-    root = document["metadata"]["component"]["bom-ref"]
-    own = [ref for ref, one in kept.items() if name(one["name"]) in direct]
     edges = [
-        {**one, "dependsOn": [ref for ref in one.get("dependsOn", []) if ref in kept]}
+        {**one, "dependsOn": [ref for ref in one.get("dependsOn", []) if ref in refs]}
         for one in document["dependencies"]
-        if one["ref"] in kept
+        if one["ref"] in refs
     ]
-    own += [one["bom-ref"] for one in files]
-    edges.append({"ref": root, "dependsOn": sorted(own)})
-    return document | {"components": [*kept.values(), *files], "dependencies": edges}
+    root = [ref for ref, named in refs.items() if named in own] + [one["bom-ref"] for one in files]
+    edges.append({"ref": document["metadata"]["component"]["bom-ref"], "dependsOn": sorted(root)})
+    return document | {"components": [*kept, *files], "dependencies": edges}
 
 
 if __name__ == "__main__":
