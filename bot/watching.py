@@ -128,7 +128,7 @@ def routes(watch: Watch, token: str = "") -> list[BaseRoute]:
         if not _knows(request, token):
             return Response(status_code=401, headers=_HEADERS)
         state = await watch.state()
-        return Response(metrics.told(_gauges(watch, state)), 200, _HEADERS, _TEXT)
+        return Response(metrics.told(gauges(watch, state)), 200, _HEADERS, _TEXT)
 
     made: list[BaseRoute] = [Route("/healthz", health), Route("/healthz/alive", alive)]
     return [*made, Route("/metrics", counted)] if token else made
@@ -140,7 +140,7 @@ def _knows(request: Request, token: str) -> bool:
     return bool(token) and hmac.compare_digest(shown, b"Bearer " + token.encode())
 
 
-def _gauges(watch: Watch, state: State) -> Iterator[Metric]:
+def gauges(watch: Watch, state: State) -> Iterator[Metric]:
     """What is so now. Numbers of people's messages come in whole fives, as all of people's do."""
     yield _gauge("sala_ok", "Whether people are being answered", not state.failing)
     yield _gauge("sala_store_ok", "Whether the store can be written", state.backlog is not None)

@@ -1,5 +1,6 @@
 """docs/deploy.md is typed as it stands: what it holds against the program is checked here."""
 
+import asyncio
 import re
 import shlex
 import subprocess
@@ -11,11 +12,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from bot import metrics, watching
+from bot.app import open_sala
 from bot.channels import line, telegram
 from bot.cli import QUIET, main
 from bot.exchange import stopncii
 from bot.settings import Settings, Unsafe, read_settings
 from bot.store.ended import Ended
+from bot.watching import Watch
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(
@@ -97,6 +101,23 @@ def test_caddy_writes_down_nobody() -> None:
 def test_what_the_firewall_does_not_count_is_not_served() -> None:
     assert "protocols h1 h2\n" in CADDY
     assert "udp" not in FIREWALL
+
+
+def test_every_number_that_the_page_names_is_told_and_every_number_is_named(
+    tmp_path: Path,
+) -> None:
+    async def told() -> str:
+        settings = read_settings({"SALA_DATA_DIR": str(tmp_path)}, tmp_path / "none")
+        async with open_sala(settings) as sala:
+            watch = Watch(
+                sala.store, ["line"], lambda: True, list, lambda: True, lambda: True, sala.clock
+            )
+            state = await watch.state()
+            return metrics.told(watching.gauges(watch, state)).decode()
+
+    made = set(re.findall(r"^# TYPE (sala_\w+)", asyncio.run(told()), re.MULTILINE))
+    page = (ROOT / "docs/deploy.md").read_text("utf-8")
+    assert made == {*re.findall(r"\bsala_[a-z_]+", page)}
 
 
 def test_the_unit_reads_the_settings_and_may_write_the_data_only() -> None:
