@@ -2,6 +2,7 @@
 `sala erase CASE`."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,10 +11,9 @@ import click
 from bot.app import Sala, now
 from bot.cases.number import read_number
 from bot.opening import usable_settings, with_sala
+from bot.settings import Settings
 from bot.store import WITHDRAW_AFTER, StoreError
-from bot.store.copying import copy_file
-from bot.store.resealing import ends_alone
-from bot.store.sqlite import SqliteStore
+from bot.store.opening import begins_alone, copy_store, ends_alone, open_store
 from bot.vault import Vault, VaultError, load_or_make, replace_keys, turning
 
 
@@ -22,16 +22,12 @@ from bot.vault import Vault, VaultError, load_or_make, replace_keys, turning
 def backup(file: Path) -> None:
     """Copy the database, while Sala runs or not, into a new file (mode 600), sealed as it is.
 
-    Restoring it needs the key file, which is not in it.
+    Restoring it needs the key file, which is not in it. Of PostgreSQL it is an archive of pg_dump,
+    which pg_restore reads.
     """
     settings = usable_settings()
-    if settings.postgres:
-        raise click.ClickException(
-            "PostgreSQL has its own backups (pg_basebackup, pg_dump); "
-            "`sala export FILE` writes all that is kept into one file."
-        )
     try:
-        copy_file(settings.database, file)
+        copy_store(settings, file)
     except FileExistsError:
         raise click.ClickException(f"{file} is there already, and was left as it is.") from None
     except StoreError as error:
@@ -41,38 +37,43 @@ def backup(file: Path) -> None:
 
 
 @click.command()
-def rotate() -> None:
+@click.option("--running", is_flag=True, help="PostgreSQL: while Sala runs, of one key file.")
+def rotate(running: bool) -> None:
     """Put a new seal key into the key file and seal with it what is kept, while Sala runs or not.
 
     Ended midway it goes on when it is run again. The former key goes from the file once nothing is
     sealed with it and Sala stands. What is looked up by (the pepper) stays as it is.
+
+    On PostgreSQL all processes of Sala are stopped first, as other machines have the key file of
+    before: copy the new one there. --running is for those that all read this very file.
     """
     settings = usable_settings()
-    if settings.postgres:
-        raise click.ClickException("On PostgreSQL keys cannot be changed yet.")
-    for file in (settings.key_file, settings.database):
+    for file in (settings.key_file, *([] if settings.postgres else [settings.database])):
         if not file.exists():
             raise click.ClickException(f"There is no {file}.")
     try:
         with turning(settings.key_file) as key_file:
-            _rotate(key_file, settings.database)
+            _rotate(replace(settings, key_file=key_file), running=running or not settings.postgres)
     except (StoreError, VaultError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
 
-def _rotate(key_file: Path, database: Path) -> None:
+def _rotate(settings: Settings, *, running: bool) -> None:
+    key_file = settings.key_file
     vault, _ = load_or_make(key_file)
-    if vault.former:
+    goes_on = vault.former
+    if goes_on:
         click.echo("Goes on with the new key that is there already.")
     else:
-        asyncio.run(_belong(database, vault))
+        asyncio.run(_belong(settings, vault))
         vault = vault.with_new_key()
-        replace_keys(key_file, vault)
+    _begin(settings, vault, running=running, known=goes_on)
+    if not goes_on:
         click.echo(f"A new key is first in {key_file}. Copy that file offline again, now.")
-    click.echo(f"{asyncio.run(_sealed_anew(database, vault))} values sealed anew.")
-    if ends_alone(database, vault, lambda: replace_keys(key_file, vault.without_former())):
+    click.echo(f"{asyncio.run(_sealed_anew(settings, vault))} values sealed anew.")
+    if ends_alone(settings, vault, lambda: replace_keys(key_file, vault.without_former())):
         click.echo("The former key is gone from the file, and opens old backups alone.")
     else:
         click.echo(
@@ -81,13 +82,30 @@ def _rotate(key_file: Path, database: Path) -> None:
         )
 
 
-async def _belong(database: Path, vault: Vault) -> None:
+def _begin(settings: Settings, vault: Vault, *, running: bool, known: bool) -> None:
+    """Put the new key first, unless it is `known` already."""
+
+    def put() -> None:
+        if not known:
+            replace_keys(settings.key_file, vault)
+
+    if running:
+        put()
+    elif not begins_alone(settings, vault, put):
+        raise click.ClickException(
+            "Other processes have the database open: stop Sala on every machine, run `sala rotate` "
+            "again, copy the key file to every machine, and start Sala. Where all of them read "
+            "this very key file, `sala rotate --running` changes the key while they run."
+        )
+
+
+async def _belong(settings: Settings, vault: Vault) -> None:
     """An error when these keys are not those of the database."""
-    await SqliteStore.open(database, vault).close()
+    await open_store(settings, vault).close()
 
 
-async def _sealed_anew(database: Path, vault: Vault) -> int:
-    store = SqliteStore.open(database, vault)
+async def _sealed_anew(settings: Settings, vault: Vault) -> int:
+    store = open_store(settings, vault)
     try:
         return sum([count async for count in store.reseal()])
     finally:

@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 import psycopg
 from sqlite_utils.utils import sqlite3
 
+from bot.store.ended import Ended
 from bot.store.postgres import PostgresStore
 from bot.store.sqlite import SqliteStore
 from bot.store.whole import WholeStore
@@ -102,10 +103,29 @@ def open_store(
 ) -> WholeStore:
     if Chosen.address is None:
         return SqliteStore.open(path, vault, clock, retention_months)
-    if path != Chosen.path:
+    stand_for(path)
+    ended = Ended(path, "here")
+    return PostgresStore.open(Chosen.address, vault, clock, retention_months, ended=ended)
+
+
+def stand_for(path: Path) -> None:
+    """PostgreSQL's database, when that is chosen, stands for this path, and is empty at first."""
+    if Chosen.address is not None and path != Chosen.path:
         forget()
         Chosen.path = path
-    return PostgresStore.open(Chosen.address, vault, clock, retention_months)
+
+
+def put_back(copy: Path, path: Path) -> None:
+    """What `sala backup` wrote, in place of the database, as docs/deploy.md says."""
+    if Chosen.address is None:
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+        copy.rename(path)
+        return
+    drop(Chosen.address)
+    words = ("--exit-on-error", "--single-transaction", "--no-owner", f"--dbname={Chosen.address}")
+    subprocess.run([program("pg_restore"), *words, str(copy)], check=True, capture_output=True)
+    Chosen.path = path
 
 
 def forget() -> None:

@@ -7,19 +7,21 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from bot.cli import main
-from bot.store.sqlite import SqliteStore
 from bot.store.whole import WholeStore
 from bot.vault import Vault, load_or_make
+from tests import databases
 from tests.cases_kept import NOW
 
 Sala = Callable[..., Result]
 
 
 def commands(folder: Path) -> Sala:
-    """`sala …` in this process, on the data in the folder."""
+    """`sala …` in this process, on the data in the folder, or in PostgreSQL when it is chosen."""
+    databases.stand_for(folder / "sala.db")
 
     def run(*words: str, said: str = "", **settings: str) -> Result:
-        environment = {"SALA_DATA_DIR": str(folder), "DATABASE_URL": "", **settings}
+        address = databases.Chosen.address or ""
+        environment = {"SALA_DATA_DIR": str(folder), "DATABASE_URL": address, **settings}
         return CliRunner(env=environment).invoke(main, words, input=said)
 
     return run
@@ -29,7 +31,7 @@ def with_store(folder: Path, use: Callable[[WholeStore], Awaitable[None]]) -> No
     """A store in the folder, with the keys that are there."""
 
     async def used() -> None:
-        store = SqliteStore.open(folder / "sala.db", keys(folder), lambda: NOW)
+        store = databases.open_store(folder / "sala.db", keys(folder), lambda: NOW)
         try:
             await use(store)
         finally:
@@ -43,7 +45,10 @@ def keys(folder: Path) -> Vault:
 
 
 def bytes_of(folder: Path) -> bytes:
-    """The database and what is written beside it."""
+    """The database and what is written beside it; of PostgreSQL, all that can be asked for."""
+    if databases.Chosen.address:
+        rows = [row for rows in databases.dump(folder / "sala.db").values() for row in rows]
+        return b"|".join(cell for row in rows for cell in row if isinstance(cell, bytes))
     return b"".join(path.read_bytes() for path in sorted(folder.glob("sala.db*")))
 
 

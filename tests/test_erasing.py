@@ -14,6 +14,7 @@ from bot.store.ended import KEPT, Ended
 from bot.store.moving import TABLES
 from bot.store.shown import OF_ITS_TALKS, OF_THE_CASE
 from bot.store.whole import WholeStore
+from tests import databases
 from tests.cases_kept import (
     ANN,
     BOB,
@@ -30,9 +31,11 @@ from tests.cases_kept import (
 from tests.operated import Sala, bytes_of, commands, with_store
 from tests.turns_kept import event
 
+pytestmark = pytest.mark.usefixtures("both")
+
 
 @pytest.fixture
-def sala(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sala:
+def sala(both: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sala:
     monkeypatch.chdir(tmp_path)
     return commands(tmp_path)
 
@@ -121,13 +124,6 @@ def test_a_wrong_pin_erases_nothing_and_tries_are_counted(sala: Sala, tmp_path: 
 # ---------------------------------------------------------------- restored
 
 
-def put_back(folder: Path) -> None:
-    """The copy in place of the database, as docs/deploy.md says."""
-    for file in folder.glob("sala.db*"):
-        file.unlink()
-    (folder / "copy").rename(folder / "sala.db")
-
-
 @pytest.mark.parametrize("erased", [True, False])
 def test_a_copy_from_before_forgets_again_what_ended_since(
     sala: Sala, tmp_path: Path, erased: bool
@@ -152,7 +148,7 @@ def test_a_copy_from_before_forgets_again_what_ended_since(
         assert any(one in bytes_of(tmp_path) for one in about) != erased
 
     with_store(tmp_path, ends)
-    put_back(tmp_path)
+    databases.put_back(tmp_path / "copy", tmp_path / "sala.db")
     assert any(one in bytes_of(tmp_path) for one in about)
     with_store(tmp_path, restored)
     held = dump(tmp_path)

@@ -124,14 +124,6 @@ def test_a_place_that_is_not_there_is_said_in_one_line(sala: Sala) -> None:
     assert isinstance(done.exception, SystemExit)
 
 
-def test_of_postgresql_the_way_is_named(sala: Sala, tmp_path: Path) -> None:
-    done = sala("backup", "copy", DATABASE_URL="postgresql://sala@nowhere.invalid/sala")
-    assert done.exit_code == 1
-    assert "pg_dump" in done.stderr
-    assert "sala export" in done.stderr
-    assert names(tmp_path) == set()
-
-
 def test_a_copy_holds_nobodys_words_in_clear(tmp_path: Path) -> None:
     async def story(store: WholeStore) -> None:
         await store.receive(event("canary"))
@@ -320,13 +312,6 @@ def test_two_do_not_change_the_key_file_at_once(sala: Sala, tmp_path: Path) -> N
     assert done.exit_code == 1
     assert "another command" in done.stderr
     assert (tmp_path / "keys").read_bytes() == before
-
-
-def test_of_postgresql_it_is_said_that_keys_stay(sala: Sala, tmp_path: Path) -> None:
-    done = sala("rotate", DATABASE_URL="postgresql://sala@nowhere.invalid/sala")
-    assert done.exit_code == 1
-    assert "PostgreSQL" in done.stderr
-    assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("spoilt", ["", "no keys at all", "\u00e9", Vault.generate().to_keys()])

@@ -3,7 +3,8 @@ it is kept."""
 
 import os
 import secrets
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,16 +27,25 @@ def copy_file(database: Path, to: Path) -> None:
     Nothing is written over: FileExistsError. NotCopied when the database is missing, or it or its
     copy cannot be read or written.
     """
+    with written_whole(to) as draft:
+        try:
+            _copy(database, draft)
+            _read_through(draft)
+        except sqlite3.Error as error:
+            raise NotCopied(f"{database} was not copied: {type(error).__name__}.") from error
+
+
+@contextmanager
+def written_whole(to: Path) -> Iterator[Path]:
+    """A draft (mode 600) that becomes the new file at the end, durably; nothing is left of it when
+    it failed. FileExistsError when there is such a file."""
     draft = to.with_name(f".{to.name}.{secrets.token_hex(8)}")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        _copy(database, draft)
-        _read_through(draft)
+        yield draft
         sync(draft)
         os.link(draft, to)
         sync(to.parent)
-    except sqlite3.Error as error:
-        raise NotCopied(f"{database} was not copied: {type(error).__name__}.") from error
     finally:
         draft.unlink(missing_ok=True)
 

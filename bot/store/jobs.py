@@ -118,15 +118,20 @@ class Part:
 
 def prove(db: Connection, vault: Vault) -> None:
     """Unreadable unless this vault's seals and pepper are those the database began with."""
-    expected = vault.digest("proof")
+    if not proven(db, vault):
+        sealed = vault.seal("proof.sealed|1", vault.digest("proof"))
+        db.execute("insert into proof values (1, ?)", (sealed,))
+
+
+def proven(db: Connection, vault: Vault) -> bool:
+    """Whether the database began already; Unreadable when it did with other keys."""
     row = db.execute("select sealed from proof").fetchone()
     if row is None:
-        sealed = vault.seal("proof.sealed|1", expected)
-        db.execute("insert into proof values (1, ?)", (sealed,))
-        return
+        return False
     try:
-        ours = vault.same(vault.open("proof.sealed|1", row[0]), expected)
+        ours = vault.same(vault.open("proof.sealed|1", row[0]), vault.digest("proof"))
     except Unopened:
         ours = False
     if not ours:
         raise Unreadable("The keys do not belong to this database.")
+    return True

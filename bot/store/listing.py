@@ -29,7 +29,7 @@ _CLAIM = """insert into claim(cases, hash, image, variant, registered_at, status
   registered_at = excluded.registered_at, status = 'Active', change = excluded.change,
   posted_at = excluded.posted_at, told_at = excluded.told_at, "left" = null"""
 _HOLDS = """select hash from claim
-  where cases = ? and (status = 'Active' or ? = 1) and posted_at <= ?"""
+  where cases = ? and (status = 'Active' or ? = 1) and posted_at <= ? and change <= ?"""
 _ELSEWHERE = """select hash.id, kind, signal, value, quality, image, variant, posted_at
   from claim join hash on hash.id = hash
   where cases = ? and claim.status = 'Active' and list != ?"""
@@ -113,15 +113,16 @@ def _row(vault: Vault, list: List, media: Media, hash: Hash) -> dict[str, object
 
 def let_go(
     db: Connection, case: bytes, now: datetime, *, erase: bool = False,
-    posted_until: datetime | None = None,
+    posted_until: datetime | None = None, listed_until: int = _ALWAYS,
 ) -> None:  # fmt: skip
     """Withdraw the case's claims, or (`erase`) remove them; a hash nobody holds is withdrawn.
 
-    What its pictures were told apart by is forgotten with them.
+    `listed_until`: a place in the feed; what was listed behind it stays. What its pictures were
+    told apart by is forgotten with them.
     """
     until = micros(posted_until) if posted_until else _ALWAYS
     db.execute(_FORGET_MARKS, (case, until))
-    for (id,) in db.execute(_HOLDS, (case, erase, until)).fetchall():
+    for (id,) in db.execute(_HOLDS, (case, erase, until, listed_until)).fetchall():
         if erase:
             db.execute(_ERASE_CLAIM, (case, id))
             mark(db, id, now)

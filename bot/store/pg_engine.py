@@ -9,7 +9,9 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -21,7 +23,7 @@ from psycopg_pool import ConnectionPool
 
 from bot.metrics import COMMITS
 from bot.store.engine import GROUP, Order, Outcome, tell_all
-from bot.store.jobs import Alike, Connection, Unwritten
+from bot.store.jobs import Alike, Connection, Unwritten, proven
 from bot.store.pg_schema import bring_up_to_date, version_of
 from bot.store.pg_sql import PgConnection, PgCursor, adapt
 from bot.vault import Vault
@@ -30,6 +32,10 @@ T = TypeVar("T")
 READERS: Final = 2
 CASES: Final = 0x53616C61_02
 """The advisory lock of whoever writes about cases and partners."""
+OPEN: Final = 0x53616C61_03
+"""The advisory lock of every connection, shared; alone is who holds it unshared."""
+PATIENCE = "3s"
+"""How long who wants to be alone waits for those who are just leaving."""
 TRIES: Final = 5
 """How often a write is run again that others were in the way of."""
 CONNECT_SECONDS: Final = 10
@@ -42,6 +48,8 @@ _SETTINGS: Final = (
       where current_setting('synchronous_commit') = 'off'""",
 )
 _HOLD: Final = "select 1 from conversation where id = any(?) order by id for no key update"
+_BESIDE_OTHERS: Final = "select pg_advisory_lock_shared(?)"
+_ALONE: Final = "select pg_advisory_lock(?)"
 _ONE_BY_ONE: Final = "select pg_advisory_xact_lock(?)"
 _IN_THE_WAY: Final = (
     errors.DeadlockDetected, errors.LockNotAvailable, errors.SerializationFailure,
@@ -56,12 +64,19 @@ class _About(Order):
 class PostgresEngine:
     """Runs jobs on a PostgreSQL database."""
 
-    def __init__(self, url: str, vault: Vault) -> None:
+    def __init__(
+        self, url: str, vault: Vault, first: Callable[[PgConnection], None] | None = None
+    ) -> None:
+        """`first` is the first job, done before anything is read."""
         with _connected(url) as pg:
-            bring_up_to_date(PgConnection(pg), vault)
+            db = PgConnection(pg)
+            db.execute(_BESIDE_OTHERS, (OPEN,))
+            bring_up_to_date(db, vault)
+            if first:
+                first(db)
         self._pool = ConnectionPool(
-            url, min_size=1, max_size=READERS + 2, timeout=CONNECT_SECONDS, configure=_configure,
-            open=True, num_workers=1,
+            url, min_size=1, max_size=READERS + 2, timeout=CONNECT_SECONDS,
+            configure=partial(_configure_ours, vault=vault), open=True, num_workers=1,
         )  # fmt: skip
         self._readers = ThreadPoolExecutor(READERS, "sala-read")
         self._talks = _Lane("sala-write", self._write_group)
@@ -166,9 +181,14 @@ def _rounds(orders: Sequence[_About]) -> list[list[_About]]:
 def _alone(db: PgConnection, orders: Sequence[_About]) -> None:
     """Wait until nobody else writes about what these are about."""
     if orders[0].about is None:
-        db.execute(_ONE_BY_ONE, (CASES,))
+        one_by_one(db)
     elif ids := sorted({order.about for order in orders if order.about}):
         db.execute(_HOLD, (ids,))
+
+
+def one_by_one(db: PgConnection) -> None:
+    """Until the transaction ends nobody else writes about cases and partners."""
+    db.execute(_ONE_BY_ONE, (CASES,))
 
 
 def _is_away(error: Exception) -> bool:
@@ -220,6 +240,24 @@ def look(url: str) -> tuple[int, bool]:
         return version_of(db), fsync == "on"
 
 
+@contextmanager
+def alone(url: str) -> Iterator[PgConnection | None]:
+    """A connection, while nobody else has the database open nor can open it; None when somebody
+    has. What is done with it is kept at the end."""
+    with _connected(url) as pg:
+        db = PgConnection(pg)
+        db.execute("set statement_timeout = 0")
+        db.execute("select set_config('lock_timeout', ?, false)", (PATIENCE,))
+        pg.commit()
+        try:
+            db.execute(_ALONE, (OPEN,))
+        except errors.LockNotAvailable:
+            pg.rollback()
+            yield None
+        else:
+            yield db
+
+
 def _connected(url: str) -> psycopg.Connection[Any]:
     try:
         pg = psycopg.connect(url, connect_timeout=CONNECT_SECONDS)
@@ -228,6 +266,15 @@ def _connected(url: str) -> psycopg.Connection[Any]:
         raise Unwritten(f"The PostgreSQL server cannot be used: {reason}") from None
     _configure(pg)
     return pg
+
+
+def _configure_ours(pg: psycopg.Connection[Any], vault: Vault) -> None:
+    """Who lost all its connections meanwhile learns of new keys here, or may not write."""
+    _configure(pg)
+    db = PgConnection(pg)
+    db.execute(_BESIDE_OTHERS, (OPEN,))
+    proven(db, vault)
+    pg.commit()
 
 
 def _configure(pg: psycopg.Connection[Any]) -> None:

@@ -5,6 +5,8 @@
 
 from typing import Final
 
+from psycopg.errors import LockNotAvailable
+
 from bot.store import NewerSchema
 from bot.store.jobs import Connection, prove
 from bot.store.pg_sql import PgConnection, table
@@ -72,11 +74,26 @@ def bring_up_to_date(db: PgConnection, vault: Vault) -> None:
 
 
 def forget_seen(db: Connection, today: int) -> None:
-    """Empty the tables of days that are over."""
+    """Empty the tables of days that are over.
+
+    One that is being read, by a backup for instance, is left for the next time: whoever waits to
+    empty it keeps waiting all who remember an event.
+    """
     remembered = {day % DAYS for day in range(today - SEEN_DAYS, today + 2)}
     for slot in {*range(DAYS)} - remembered:
         if db.execute(f"select 1 from seen_{slot} limit 1").fetchone():  # noqa: S608  # ours
-            db.execute(f"truncate seen_{slot}")
+            _empty(db, f"seen_{slot}")
+
+
+def _empty(db: Connection, name: str) -> None:
+    db.execute("savepoint emptying")
+    db.execute("set local lock_timeout = '200ms'")
+    try:
+        db.execute(f"truncate {name}")
+    except LockNotAvailable:
+        db.execute("rollback to savepoint emptying")
+    db.execute("set local lock_timeout = '10s'")
+    db.execute("release savepoint emptying")
 
 
 def version_of(db: PgConnection) -> int:

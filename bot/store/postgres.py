@@ -8,13 +8,17 @@ die, for half a minute. All times of holding are the server's own.
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Self
 
 from bot.store import Bundle, Claimed, ConversationId, StoreError
+from bot.store.ended import End, Ended
 from bot.store.jobs import Clock, Connection
-from bot.store.pg_engine import PostgresEngine
+from bot.store.pg_engine import PostgresEngine, one_by_one
 from bot.store.pg_schema import forget_seen
+from bot.store.pg_sql import PgConnection
 from bot.store.pg_turns import UNTIL, PgTurns
+from bot.store.retention import end_once_more
 from bot.store.schema import micros
 from bot.store.whole import WholeStore, utc_now
 from bot.vault import Vault
@@ -44,11 +48,17 @@ _NUMBERED: Final = (
     ("inbox", "seq"), ("outbox", "seq"), ("partner", "id"), ("denial", "number"),
 )  # fmt: skip
 
+_BACK: Final = """select number_digest from cases
+  where number_digest = any(:erased) or number_digest = any(:withdrawn) and status = 'Active'"""
+_BEHIND: Final = "select 1 from edge where change < ?"
+
 _Found = tuple[int, ConversationId, bool]
 
 
 class PostgresStore(PgTurns, WholeStore):
     """`Store` and `Registry` over a PostgreSQL database (docs/architecture.md)."""
+
+    _passing_by = " for no key update skip locked"
 
     @classmethod
     def open(
@@ -58,16 +68,24 @@ class PostgresStore(PgTurns, WholeStore):
         clock: Clock = utc_now,
         retention_months: int = 24,
         here: Collection[str] | None = None,
+        ended: Ended | None = None,
     ) -> Self:
         """The store in this database, its tables made or brought up to date as needed.
+
+        What ends is written down in `ended`, and an older copy of the database forgets it again.
 
         What arrives here of the channels `here` (None: of all) is worked for here, unless another
         process holds its conversation; of others it waits for whoever claims it.
         NewerSchema when a newer Sala wrote it; Unreadable when it was sealed with other keys.
         """
-        engine = PostgresEngine(url, vault)
+        now = clock()
+        if ended:
+            ended.drop_old(now)
+        first = partial(_end_again, list(ended.since(-1)) if ended else [], now)
+        engine = PostgresEngine(url, vault, first)
         store = cls(engine, vault, clock, retention_months)
         engine.together = store.together
+        store._ended = ended
         store._me = int.from_bytes(vault.randoms(7), "big")
         store._here = here
         store._held = set()
@@ -140,3 +158,19 @@ class PostgresStore(PgTurns, WholeStore):
             with suppress(StoreError):  # the server may be gone: then its half minute runs out
                 await self._engine.write(lambda db: db.execute(_LEAVE, (ids, self._me)), NOBODYS)
         await super().close()
+
+
+def _end_again(ends: list[End], now: datetime, db: PgConnection) -> None:
+    """Each machine wrote down what it ended, and somebody may have opened a restored copy before:
+    so all of it counts, whatever place the feed is at."""
+    numbers: dict[bool, list[bytes]] = {True: [], False: []}
+    for one in ends:
+        numbers[one.erased].append(one.number)
+    which = {"erased": numbers[True], "withdrawn": numbers[False]}
+    back = {number for (number,) in db.execute(_BACK, which)}
+    last = max((one.change for one in ends), default=0)
+    if back or db.execute(_BEHIND, (last,)).fetchone():
+        one_by_one(db)
+        for one in ends:
+            if one.number in back or one.change == last:
+                end_once_more(db, one, now)

@@ -61,13 +61,21 @@ SEALED: Final = (
 class Resealing(Part):
     """What `sala rotate` does to the database."""
 
+    _passing_by = ""
+    """What is added where a row is read to be written, so that nobody's write is lost."""
+
     async def reseal(self) -> AsyncIterator[int]:
-        """Seal anew what is not sealed with the first key; how many, group by group."""
+        """Seal anew what is not sealed with the first key; how many, group by group.
+
+        With other processes beside it, what they just write to is left out: look again.
+        """
         for one in SEALED:
             after: Key | None = None
-            while keys := await self._engine.read(partial(_found, one, self._vault.head, after)):
-                yield await self._engine.write(partial(_renew, one, self._vault, keys))
-                after = keys[-1]
+            while page := await self._engine.read(partial(_page, one, self._vault.head, after)):
+                if keys := [key for key, other in page if other]:
+                    job = partial(renew, one, self._vault, keys, passing_by=self._passing_by)
+                    yield await self._engine.write(job)
+                after = page[-1][0]
         await self._engine.scrub()
 
 
@@ -79,7 +87,7 @@ def ends_alone(path: Path, vault: Vault, end: Callable[[], None]) -> bool:
             db.execute("begin exclusive")
         except sqlite3.OperationalError:
             return False
-        if any(_found(one, vault.head, None, db) for one in SEALED):
+        if needs_another(db, vault):
             return False
         end()
         return True
@@ -92,26 +100,44 @@ def _alone(path: Path) -> "sqlite3.Connection":
     return db
 
 
-def _found(one: Sealed, head: bytes, after: Key | None, db: Connection) -> list[Key]:
-    """Keys of the next rows whose value was sealed otherwise."""
+def needs_another(db: Connection, vault: Vault) -> bool:
+    """Whether anything is sealed with another key than the first."""
+    return any(_needs_another(one, vault.head, db) for one in SEALED)
+
+
+def _needs_another(one: Sealed, head: bytes, db: Connection) -> bool:
+    query = f"select 1 from {one.table} where "  # noqa: S608  # the names are ours
+    if not one.shown:
+        query += f"substr({one.column}, 1, {len(head)}) != ? limit 1"
+        return db.execute(query, (head,)).fetchone() is not None
+    # Five bytes are six letters and two thirds: the seventh is one of four.
+    begins = [b64encode(head + bytes([more])).decode()[:7] for more in range(0, 256, 64)]
+    query += (
+        f"{one.column} not like '[%' and substr({one.column}, 1, 7) not in (?, ?, ?, ?) limit 1"
+    )
+    return db.execute(query, begins).fetchone() is not None
+
+
+def _page(one: Sealed, head: bytes, after: Key | None, db: Connection) -> list[tuple[Key, bool]]:
+    """The next rows in the order of their keys, and whether another key sealed them."""
     names, column = ", ".join(one.key), one.column
-    other = f"{column} not like '[%'" if one.shown else f"substr({column}, 1, 5) != :head"
-    query = f"select {names}, {column} from {one.table} where {other}"  # noqa: S608  # the names are ours
+    query = f"select {names}, {column} from {one.table}"  # noqa: S608  # the names are ours
     if after:
-        query += f" and ({names}) > ({', '.join(f':{name}' for name in one.key)})"
-    which = {"head": head, **dict(zip(one.key, after or (), strict=False))}
-    found: list[Key] = []
-    for *key, value in db.execute(f"{query} order by {names}", which):
-        if not _raw(one, value).startswith(head):
-            found.append(tuple(key))
-            if len(found) == _AT_ONCE:
-                break
-    return found
+        query += f" where ({names}) > ({', '.join('?' * len(after))})"
+    rows = db.execute(f"{query} order by {names} limit {_AT_ONCE}", after or ()).fetchall()
+    return [(tuple(key), _is_others(one, head, value)) for *key, value in rows]
 
 
-def _renew(one: Sealed, vault: Vault, keys: list[Key], db: Connection) -> int:
+def _is_others(one: Sealed, head: bytes, value: Any) -> bool:
+    if not value or (one.shown and value.startswith("[")):
+        return False
+    return not _raw(one, value).startswith(head)
+
+
+def renew(one: Sealed, vault: Vault, keys: list[Key], db: Connection, passing_by: str = "") -> int:
+    """Seal these rows' values anew; how many."""
     which = " and ".join(f"{name} = ?" for name in one.key)
-    look = f"select {one.column} from {one.table} where {which}"  # noqa: S608  # the names are ours
+    look = f"select {one.column} from {one.table} where {which}{passing_by}"  # noqa: S608  # the names are ours
     write = f"update {one.table} set {one.column} = ? where {which}"  # noqa: S608
     rows = list(_renewed(one, vault, keys, lambda key: db.execute(look, key).fetchone()))
     for row in rows:

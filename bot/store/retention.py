@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bot.store.ended import Ended
+from bot.store.ended import End, Ended
 from bot.store.jobs import Connection, Part
 from bot.store.ledger import named, origin_of
 from bot.store.listing import let_go
@@ -150,14 +150,22 @@ def end_again(db: Connection, ended: Ended, now: datetime) -> bool:
     (change,) = db.execute(_EDGE).fetchone()
     ends = list(ended.since(change))
     for one in ends:
-        db.execute(_AT_LEAST, (one.change,))
-        for (id,) in db.execute(_NUMBERED, (one.number,)).fetchall():
-            if one.erased:
-                _erase(db, id, one.number, now)
-            else:
-                let_go(db, id, now, posted_until=moment(one.at))
-                db.execute(_CLOSE_EMPTY, {"id": id})
+        end_once_more(db, one, now)
     return bool(ends)
+
+
+def end_once_more(db: Connection, one: End, now: datetime) -> None:
+    """What was done to a case, done to the case of a restored copy; to any other it does nothing.
+
+    What was posted or listed since then stays.
+    """
+    db.execute(_AT_LEAST, (one.change,))
+    for (id,) in db.execute(_NUMBERED, (one.number,)).fetchall():
+        if one.erased:
+            _erase(db, id, one.number, now)
+        else:
+            let_go(db, id, now, posted_until=moment(one.at), listed_until=one.change)
+            db.execute(_CLOSE_EMPTY, {"id": id})
 
 
 def _erase(db: Connection, id: bytes, number: bytes, now: datetime) -> None:
