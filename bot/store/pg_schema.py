@@ -66,7 +66,7 @@ def bring_up_to_date(db: PgConnection, vault: Vault) -> None:
     if found > VERSION:
         raise NewerSchema("The database was written by a newer Sala: install that one.")
     if found < VERSION:
-        for statement in _missing(found):
+        for statement in statements(found):
             db.execute(statement)
         db.execute("delete from sala")
         db.execute("insert into sala values (?)", (VERSION,))
@@ -104,6 +104,7 @@ def version_of(db: PgConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def _missing(found: int) -> list[str]:
-    statements = [table(one) for step in STEPS[found:] for one in step]
-    return statements if found else [*_FIRST, *statements, *_MANY]
+def statements(found: int, wanted: int = VERSION) -> list[str]:
+    """What makes tables of the version that is wanted of those that were found (0: none)."""
+    steps = [table(one) for step in STEPS[found:wanted] for one in step]
+    return steps if found else [*_FIRST, *steps, *_MANY]
