@@ -233,6 +233,7 @@ def test_all_that_could_be_handed_over_about_a_case_is_shown_readable(
     case = a_case(tmp_path, A, B)
 
     async def more(store: WholeStore) -> None:
+        assert await store.everything("ZZZ-ZZZ-ZZZ") is None
         partner = await platform(store)
         await store.give_feedback(partner, [(B, "Blocked", ("a tag",))], after(seconds=1))
         await store.give_feedback(partner, [(A, "NotBlocked", ("other",))], after(seconds=-1))

@@ -200,6 +200,26 @@ def test_every_sealed_value_opens_for_its_place_and_says_the_same(
     assert opened() == before
 
 
+@pytest.mark.usefixtures("both")
+def test_what_is_sealed_anew_is_so_once_and_needs_the_new_key_alone(tmp_path: Path) -> None:
+    async def anew(store: WholeStore) -> None:
+        counts.append(sum([count async for count in store.reseal()]))
+
+    async def read(store: WholeStore) -> None:
+        assert await store.state(ANN) == b"s"
+        assert len(await store.partners()) == 1
+
+    counts: list[int] = []
+    with_store(tmp_path, full)
+    replace_keys(tmp_path / "keys", keys(tmp_path).with_new_key())
+    for _ in range(2):
+        with_store(tmp_path, anew)
+    assert counts[0] > len(SEALED)
+    assert counts[1] == 0
+    replace_keys(tmp_path / "keys", keys(tmp_path).without_former())
+    with_store(tmp_path, read)
+
+
 def test_what_is_open_goes_on_with_the_new_key_and_the_former_stays_for_it(
     sala: Sala, tmp_path: Path
 ) -> None:

@@ -170,6 +170,18 @@ def test_a_parked_claim_without_events_drops_the_timer_that_rang(tmp_path: Path)
 # ---------------------------------------------------------------- turns
 
 
+def test_a_state_is_that_of_the_last_turn(tmp_path: Path) -> None:
+    async def story(store: WholeStore) -> None:
+        assert await store.state(ANN) is None
+        await answered(store, "1")
+        assert await store.state(ANN) == b"s"
+        await store.receive(event("2"))
+        assert await store.commit(await the_claim(store), Turn(b"later"))
+        assert await store.state(ANN) == b"later"
+
+    play(tmp_path, story)
+
+
 def test_of_two_turns_on_one_claim_one_is_written(tmp_path: Path) -> None:
     async def story(store: WholeStore) -> None:
         await store.receive(event("1"))
