@@ -5,7 +5,7 @@ import shutil
 import stat
 import subprocess
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
@@ -30,14 +30,26 @@ from tests.serving import SALA, clean_environment
 from tests.test_moving import lived_in
 from tests.turns_kept import event
 
-pytestmark = [
-    pytest.mark.usefixtures("both"),
-    pytest.mark.parametrize("both", ["postgres"], indirect=True),
-]
+pytestmark = pytest.mark.usefixtures("chosen")
+
+
+@pytest.fixture(scope="module")
+def own(postgres: str) -> Iterator[str]:
+    """The address of a database that no other test has open."""
+    ran(postgres, "create database keeping")
+    yield postgres.replace("/postgres?", "/keeping?")
+    ran(postgres, "drop database keeping with (force)")
 
 
 @pytest.fixture
-def sala(both: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sala:
+def chosen(own: str) -> Iterator[None]:
+    databases.Chosen.address = own
+    yield
+    databases.Chosen.address = databases.Chosen.path = None
+
+
+@pytest.fixture
+def sala(chosen: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sala:
     monkeypatch.chdir(tmp_path)
     return commands(tmp_path)
 
@@ -217,9 +229,8 @@ async def full_again(store: WholeStore) -> None:
 
 
 def test_who_lost_the_line_while_keys_changed_writes_nothing_with_the_former_one(
-    sala: Sala, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sala: Sala, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(pg_engine, "CONNECT_SECONDS", 1)
     sala("migrate")
     shutil.copy(tmp_path / "keys", tmp_path / "elsewhere")
     new = keys(tmp_path).with_new_key()
@@ -227,23 +238,45 @@ def test_who_lost_the_line_while_keys_changed_writes_nothing_with_the_former_one
     async def story() -> None:
         vault, _ = load_or_make(tmp_path / "elsewhere")
         store = PostgresStore.open(address(), vault, lambda: NOW)
-        ran(address(), "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
-        assert begins_alone(address(), new, lambda: replace_keys(tmp_path / "keys", new))
-        for _ in range(2):  # with the line that broke, and with a new one
-            with pytest.raises(StoreError):
-                await store.receive(event("1"))
-        await store.close()
+        try:
+            assert await store.parked() == 0  # its line is there
+            store._engine._pool.timeout = 1  # who waits for a line gives up soon
+            ran(
+                address(),
+                """select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and pid != pg_backend_pid()""",
+            )
+            assert begins_alone(address(), new, lambda: replace_keys(tmp_path / "keys", new))
+            for _ in range(2):  # with the line that broke, and with a new one
+                with pytest.raises(StoreError):
+                    await store.receive(event("1"))
+        finally:
+            await store.close()
 
     asyncio.run(story())
     assert heads() == {new.head}
+
+
+def test_who_opens_while_keys_change_is_told_to_come_again(
+    sala: Sala, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sala("migrate")
+    with pg_engine.alone(address()) as mine:
+        assert mine is not None
+        quick = [one.replace("10s", "50ms") for one in pg_engine._SETTINGS]
+        monkeypatch.setattr(pg_engine, "_SETTINGS", quick)
+        done = sala("case")
+    assert done.exit_code == 1
+    assert "cannot be used now" in done.stderr
+    assert sala("case").exit_code == 0
 
 
 def test_a_former_key_stays_while_a_single_value_needs_it(sala: Sala, tmp_path: Path) -> None:
     with_store(tmp_path, full)
     vault = keys(tmp_path)
     new = vault.with_new_key().without_former()
+    assert ends_alone(address(), vault, lambda: None)
     for one in SEALED:
-        assert ends_alone(address(), vault, lambda: None)
         key, value = values(one)[-1]
         put(one, key, new.seal(one.place(key), vault.open(one.place(key), value)))
         assert not ends_alone(address(), vault, lambda: None), one
@@ -440,7 +473,7 @@ def test_what_is_erased_leaves_the_files_and_what_the_log_holds_opens_with_no_ke
 
     done = sala("erase", case.number, said=f"{case.number}\n{case.pin}\n")
     assert done.exit_code == 0, done.output
-    for statement in ("vacuum full", "checkpoint", "select pg_switch_wal()"):
+    for statement in ("vacuum full cases", "checkpoint", "select pg_switch_wal()"):
         ran(address(), statement)
     assert folders_with(clear) == set()
     assert folders_with(value for _, value in sealed) <= {"pg_wal"}

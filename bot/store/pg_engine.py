@@ -68,7 +68,7 @@ class PostgresEngine:
         self, url: str, vault: Vault, first: Callable[[PgConnection], None] | None = None
     ) -> None:
         """`first` is the first job, done before anything is read."""
-        with _connected(url) as pg:
+        with _told(), _connected(url) as pg:
             db = PgConnection(pg)
             db.execute(_BESIDE_OTHERS, (OPEN,))
             bring_up_to_date(db, vault)
@@ -241,10 +241,19 @@ def look(url: str) -> tuple[int, bool]:
 
 
 @contextmanager
+def _told() -> Iterator[None]:
+    """Whatever the server says against it is one of the store's own errors."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise Unwritten(f"PostgreSQL cannot be used now: {type(error).__name__}.") from error
+
+
+@contextmanager
 def alone(url: str) -> Iterator[PgConnection | None]:
     """A connection, while nobody else has the database open nor can open it; None when somebody
     has. What is done with it is kept at the end."""
-    with _connected(url) as pg:
+    with _told(), _connected(url) as pg:
         db = PgConnection(pg)
         db.execute("set statement_timeout = 0")
         db.execute("select set_config('lock_timeout', ?, false)", (PATIENCE,))
