@@ -46,6 +46,7 @@ export function isFrame(picture) {
 }
 
 function upright({ rgba, width, height }, way) {
+  if (!way) return { rgba, width, height };
   const { values, ...sides } = lying({ values: new Int32Array(rgba.buffer), width, height }, way);
   return { rgba: new Uint8ClampedArray(values.buffer), ...sides };
 }
@@ -119,18 +120,15 @@ function frameOf(bitmap) {
 async function readFrame(frame, take) {
   const { width, height } = frame.visibleRect;
   const most = Math.min(height, 2 * Math.ceil(FRAME_BAND / width / 2)); // colours lie in pairs of rows
-  const words = new Int32Array(width * most);
-  const isLight = LIGHT_FIRST.includes(frame.format);
-  const light = isLight ? new Uint8Array(frame.allocationSize({ rect: { x: 0, y: 0, width, height: most } })) : null;
+  const bytes = new Uint8Array(frame.allocationSize({ rect: { x: 0, y: 0, width, height: most } }));
+  const band = LIGHT_FIRST.includes(frame.format) ? bytes : new Int32Array(bytes.buffer);
   for (let y = 0; y < height; y += most) {
     const rows = Math.min(most, height - y);
-    const bytes = light ?? new Uint8Array(words.buffer, 0, width * rows * 4);
     const rect = { x: 0, y, width, height: rows };
     const isRead = await frame.copyTo(bytes, { rect }).then(() => true, () => false);
     if (!isRead && y) throw new Error("half a picture");
     if (!isRead) return false;
-    if (light) for (let at = 0; at < width * rows; at++) words[at] = light[at] * 0x010101;
-    take(words, y, rows, IS_BLUE_FIRST[frame.format]);
+    take(band, y, rows, IS_BLUE_FIRST[frame.format]);
     await pause();
   }
   return true;

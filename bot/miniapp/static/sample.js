@@ -1,11 +1,13 @@
 /*
  * The three smaller grids of a picture that are hashed, filled from bands of its rows. Browsers'
  * own shrinking differs from one another, so the sampling is ours (docs/hashing.md). A pixel comes
- * as one 32-bit word; which of its outer bytes is red differs. Bands that lie as in the file are
- * read backwards where EXIF turns the picture, so that the cells are those of the upright one.
+ * as one 32-bit word, of which either outer byte may be red, or as one byte, its light. Bands that
+ * lie as in the file are read backwards where EXIF turns the picture, so that the cells are those
+ * of the upright one.
  */
 
 const LANE = 257; // so many bytes can be summed in 16 bits
+const GREY = 0x010101; // times a byte of light: the same in red, green and blue
 
 /*
  * The rule of Meta's own tool: with a side over `size`, exactly size x size pixels, pixel k taken
@@ -33,8 +35,9 @@ export class Nearest {
 
   pick(words, start, red) {
     let to = this.next * this.width * 4;
+    const times = isLight(words) ? GREY : 1;
     for (let x = 0; x < this.width; x++, to += 4) {
-      const word = words[start + this.columns[x]];
+      const word = words[start + this.columns[x]] * times;
       this.rgba[to] = (word >> red) & 255;
       this.rgba[to + 1] = (word >> 8) & 255;
       this.rgba[to + 2] = (word >> (16 - red)) & 255;
@@ -66,7 +69,8 @@ export class Means {
 
   band(words, top, rows, isBlueFirst) {
     for (let y = 0; y < rows; y++) {
-      this.row(words, y * this.wide);
+      if (isLight(words)) this.lightRow(words, y * this.wide);
+      else this.row(words, y * this.wide);
       this.kept++;
       const isStop = top + y + 1 === this.stops[this.stop];
       if (isStop || this.kept === this.most) this.pour(top + y + 1, isBlueFirst);
@@ -88,6 +92,18 @@ export class Means {
       }
       outer[piece] += both;
       green[piece] += middle;
+    }
+  }
+
+  lightRow(bytes, start) {
+    const { cuts, outer, green } = this;
+    let at = start;
+    for (let piece = 0; piece < outer.length; piece++) {
+      const end = start + cuts[piece + 1];
+      let sum = 0;
+      for (; at < end; at++) sum = (sum + bytes[at]) | 0;
+      outer[piece] += sum * 0x10001;
+      green[piece] += sum;
     }
   }
 
@@ -164,6 +180,10 @@ export function boxed({ values, width, height }, size) {
     }
   }
   return small;
+}
+
+function isLight(band) {
+  return band.BYTES_PER_ELEMENT === 1;
 }
 
 // Where cells begin, counted from the other end where the picture is read backwards.
