@@ -43,10 +43,10 @@ def encoded(picture: Image.Image, kind: str = "JPEG", **how: Any) -> bytes:
     return out.getvalue()
 
 
-def turned(orientation: int) -> bytes:
+def turned(orientation: int, width: int = 1500, height: int = 900) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encoded(photo(1500, 900, 3), quality=90, exif=exif)
+    return encoded(photo(width, height, 3), quality=90, exif=exif)
 
 
 def see_through() -> bytes:
