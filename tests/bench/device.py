@@ -168,10 +168,8 @@ def told_of_film(browser: Browser, folder: Path, size: int = FILM) -> None:
 
 def told_by_processor(name: str, page: Page, watched: Watched) -> None:
     """The same ratios by the processor time of all the browser's processes, several in turn."""
-    ratios = [_ratios(page, watched) for _ in range(TURNS)]
-    for what, found in zip(
-        ("all", "without the self-test"), zip(*ratios, strict=True), strict=True
-    ):
+    whole, without = zip(*(_ratios(page, watched) for _ in range(TURNS)), strict=True)
+    for what, found in (("all", whole), ("without the self-test", without)):
         each = ", ".join(f"{one:.2f}" for one in found)
         print(f"{name}, by processor time, {what}: {median(found):.2f} x decoding ({each})")
 
