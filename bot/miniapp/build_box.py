@@ -8,7 +8,8 @@ from typing import Final
 STATIC: Final = Path(__file__).resolve().parent / "static"
 SOURCES: Final = (
     "still.js", "pause.js", "pieces.js", "digests.js", "pdq.js", "lying.js", "sample.js",
-    "pixels.js", "mild.js", "forms.js", "jpeg.js", "frame.js", "film.js", "hashes.js", "box.js",
+    "pixels.js", "mild.js", "forms.js", "jpeg.js", "frame.js", "track.js", "film.js", "hashes.js",
+    "box.js",
 )  # fmt: skip
 
 

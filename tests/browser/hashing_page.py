@@ -27,6 +27,7 @@ from bot.text import load_texts
 from bot.vault import Vault
 
 T = TypeVar("T")
+MATCH = 31
 
 
 def photo(width: int, height: int, seed: int = 1) -> Image.Image:
@@ -58,6 +59,16 @@ def see_through() -> bytes:
 
 def bits_apart(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
+
+
+def stills(item: Item) -> list[str]:
+    return [one.value for one in item.hashes if one.kind == "pdq"]
+
+
+def share_met(ours: Item, theirs: Item) -> float:
+    """Of our stills, the share that a match finds among theirs."""
+    met = [any(bits_apart(a, b) <= MATCH for b in stills(theirs)) for a in stills(ours)]
+    return sum(met) / len(met)
 
 
 @dataclass

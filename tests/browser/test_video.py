@@ -13,14 +13,13 @@ from bot.cases.hashes import Item
 from bot.hashing.image import hash_bytes
 from tests.browser import films
 from tests.browser.conftest import CHROMIUM, PHONE
-from tests.browser.hashing_page import NOISE, Site, Visit, bits_apart, come, open_site
+from tests.browser.hashing_page import NOISE, Site, Visit, come, open_site, share_met, stills
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.skipif(films.FFMPEG is None, reason="no ffmpeg on this machine"),
 ]
-MATCH = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +56,6 @@ def sent(here: Visit, site: Site, count: int = 1) -> list[Item]:
     here.page.click("#send")
     expect(here.page.locator("#done")).to_be_visible()
     return site.kept.came[-count:]
-
-
-def stills(item: Item) -> list[str]:
-    return [one.value for one in item.hashes if one.kind == "pdq"]
-
-
-def share_met(ours: Item, theirs: Item) -> float:
-    """Of our stills, the share that a match finds among theirs."""
-    met = [any(bits_apart(a, b) <= MATCH for b in stills(theirs)) for a in stills(ours)]
-    return sum(met) / len(met)
 
 
 def exact(item: Item) -> set[tuple[str, str]]:

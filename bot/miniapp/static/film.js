@@ -5,7 +5,8 @@
 
 import { distance, MIN_QUALITY } from "./forms.js";
 import { hexOf, luma, wavesOf } from "./pdq.js";
-import { nearestOf } from "./pixels.js";
+import { givesUnturned, nearestOf } from "./pixels.js";
+import { turnOf } from "./track.js";
 
 const LEAST_STILLS = 8;
 const MOST_STILLS = 60;
@@ -27,11 +28,12 @@ export async function stills(file, type, found, step) {
   try {
     await reach(film, "loadeddata", () => (film.src = address), () => step(0));
     const length = await lengthOf(film, step);
+    const lies = (await givesUnturned(film)) ? await turnOf(file) : 1;
     const count = Math.min(MOST_STILLS, Math.max(LEAST_STILLS, Math.ceil(length / EVERY)));
     for (let k = 0; k < count; k++) {
       const ask = () => step(Math.floor((k / count) * 100));
       await seek(film, ((k + 0.5) * length) / count, ask);
-      keepStill(found, `frame-${k + 1}`, await wavesIn(film));
+      keepStill(found, `frame-${k + 1}`, await wavesIn(film, lies));
     }
   } finally {
     film.removeAttribute("src");
@@ -84,8 +86,8 @@ async function reach(film, event, begin, ask) {
   }
 }
 
-async function wavesIn(film) {
-  const { rgba, width, height } = await nearestOf(film);
+async function wavesIn(film, lies) {
+  const { rgba, width, height } = await nearestOf(film, lies);
   return wavesOf(luma(rgba, width * height), width, height);
 }
 

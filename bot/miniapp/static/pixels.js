@@ -51,11 +51,40 @@ function upright({ rgba, width, height }, way) {
   return { rgba: new Uint8ClampedArray(values.buffer), ...sides };
 }
 
-/** The `512` sample of what a video shows now: drawn, because only so do all browsers turn it. */
-export async function nearestOf(film) {
-  const nearest = new Nearest(film.videoWidth, film.videoHeight, 512);
-  await readCanvas(film, nearest.wide, film.videoHeight, (...band) => nearest.band(...band));
-  return nearest;
+/**
+ * The `512` sample of what a video shows now. Where its picture is given as it `lies`, by the EXIF
+ * orientation of that name, the sample is turned.
+ */
+export async function nearestOf(film, lies) {
+  if (lies === 1) return nearestIn(film, film.videoWidth, film.videoHeight, lies);
+  const bitmap = await bitmapOf(film);
+  try {
+    return await nearestIn(bitmap, bitmap.width, bitmap.height, lies);
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function nearestIn(source, width, height, lies) {
+  const nearest = new Nearest(width, height, 512, backwards(lies));
+  await readCanvas(source, width, height, (...band) => nearest.band(...band));
+  return upright(nearest, uprightWay(lies));
+}
+
+function bitmapOf(film) {
+  return createImageBitmap(film, { colorSpaceConversion: "none" });
+}
+
+/**
+ * Whether this browser gives a video's picture as it lies, though it shows it turned: Firefox does.
+ * No other is asked, as WebKitGTK falls over at the question.
+ */
+export async function givesUnturned(film) {
+  if (!/Gecko\/\d/.test(navigator.userAgent)) return false;
+  const bitmap = await bitmapOf(film).catch(() => null);
+  const width = bitmap?.width;
+  bitmap?.close();
+  return width === film.videoHeight && film.videoWidth !== film.videoHeight;
 }
 
 /** Whether a frame is of a kind that is known here, and is given when it is asked for. */
