@@ -112,7 +112,7 @@ def test_c16_the_picture_that_was_agreed_to_becomes_hashes_and_leaves_the_chat(
         assert said(town, "take.delete") == 1
         assert await listed(town) == pdqs(picture)
         await town.presses("take.next=done", "ask.updates=no", "home=status")
-        assert "Pictures: 1" in town.texts_in()[-2]
+        assert "Pictures and videos: 1" in town.texts_in()[-2]
 
     tell(tmp_path, story)
 
