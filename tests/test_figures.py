@@ -60,3 +60,13 @@ def test_what_is_counted_is_what_happened(tmp_path: Path) -> None:
         assert followed.followed
 
     play(tmp_path, story)
+
+
+def test_what_waits_is_counted_and_that_it_can_be_written_is_proved(tmp_path: Path) -> None:
+    async def story(store: WholeStore) -> None:
+        await store.prove_writable()
+        await registered(store, A)
+        waits = await store.backlog(["line"], after(minutes=1))
+        assert (waits.event_seconds, waits.due, waits.parked) == (60.0, 0, 0)
+
+    play(tmp_path, story)
