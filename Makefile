@@ -25,7 +25,7 @@ bench: $(VENV)/.tested catalogs
 	$(BIN)/python -m pytest --no-cov -s tests/bench/*.py
 
 faults: $(VENV)/.tested catalogs
-	SALA_UPDATE=1 $(BIN)/python -m pytest --no-cov tests/test_faults.py
+	SALA_UPDATE=1 $(BIN)/python -m pytest --no-cov tests/test_faults.py tests/test_crash_points.py
 	@cat docs/faults.md
 
 fuzz: $(VENV)/.tested catalogs

@@ -258,6 +258,8 @@ async def _serve(sala: Sala, role: Role = "whole") -> None:
     config = uvicorn.Config(site, **_SERVED, limit_concurrency=MOST_LINES)
     quieten_all()
     server = _Server(config, site.state.close_streams)
+    # The server passes the signal on when it has ended, and the store is to be closed after it.
+    signal.signal(signal.SIGTERM, _goes_on)
     serving = asyncio.create_task(server.serve([_listening(settings, settings.port)]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.02)
@@ -268,6 +270,11 @@ async def _serve(sala: Sala, role: Role = "whole") -> None:
         if not settings.own_keys:
             click.echo(f"Keys: {settings.key_file} (mode 600; made by Sala; keep it with the data)")
     await serving
+    log("stopped")
+
+
+def _goes_on(*_: object) -> None:
+    """A signal that was heeded already."""
 
 
 async def _jail(settings: Settings) -> Jail | None:

@@ -5,7 +5,7 @@ An effect is settled once it is done; one that fails comes back later under the 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -85,6 +85,8 @@ class Outbox:
     _look: set[bytes] = field(default_factory=set)
     """Conversations of which there may be more to do, once what is under way is done."""
     _fetching: dict[EffectId, asyncio.Task[None]] = field(default_factory=dict)
+    _over: dict[bytes, list[EffectId]] = field(default_factory=dict)
+    """What went out but could not be settled, by conversation: on a full disk it stays due."""
     _missed: dict[str, int] = field(default_factory=dict)
 
     def troubled(self) -> list[str]:
@@ -142,6 +144,7 @@ class Outbox:
     async def _carry_out(self, bundle: Bundle, effects: Effects) -> None:
         """What is to be done, then what is to be said; one that fails is tried again later."""
         try:
+            bundle = await self._not_over(bundle)
             if self.passing and bundle.channel in self.passing.channels:
                 await self._pass(self.passing, bundle)
                 return
@@ -165,6 +168,8 @@ class Outbox:
 
     async def _pass(self, passing: Passing, bundle: Bundle) -> None:
         """What goes up to one service goes together; what is not taken waits, all of it."""
+        if not bundle.effects:
+            return
         self._look.add(bundle.conversation)
         try:
             await passing.carry(bundle)
@@ -172,7 +177,7 @@ class Outbox:
             await self._failed(bundle, bundle.effects, error)
         else:
             metrics.effect(bundle.channel, "done", len(bundle.effects))
-            await self.store.settle(bundle.conversation, [one.id for one in bundle.effects])
+            await self._settle(bundle, [one.id for one in bundle.effects])
 
     async def _decoded(self, bundle: Bundle, known: Effects) -> list[tuple[Pending, Effect]]:
         """The effects up to the first that this Sala does not know, which is tried again later."""
@@ -194,7 +199,22 @@ class Outbox:
             await self._failed(bundle, [pending], error)
         else:
             metrics.effect(bundle.channel, "done")
-            await self.store.settle(bundle.conversation, [pending.id])
+            await self._settle(bundle, [pending.id])
+
+    async def _not_over(self, bundle: Bundle) -> Bundle:
+        """The bundle without what went out before, which is settled before anything else goes."""
+        over = self._over.get(bundle.conversation)
+        if not over:
+            return bundle
+        await self._settle(bundle, [])
+        return replace(bundle, effects=tuple(one for one in bundle.effects if one.id not in over))
+
+    async def _settle(self, bundle: Bundle, ids: Sequence[EffectId]) -> None:
+        """These went out, and never will again from here, even while the store cannot be told."""
+        over = self._over.setdefault(bundle.conversation, [])
+        over += ids
+        await self.store.settle(bundle.conversation, over)
+        del self._over[bundle.conversation]
 
     async def _begin_fetch(self, bundle: Bundle, id: EffectId, fetch: Fetch) -> None:
         """Beside everything else, since it may take long and the person may need an answer now."""
@@ -226,12 +246,12 @@ class Outbox:
             await self.channels[bundle.channel].send(bundle.address, messages, way)
         except Exception as error:  # the loop must outlive any one message
             sent = error.sent if isinstance(error, SendError) else 0
-            await self.store.settle(bundle.conversation, ids[:sent])
+            await self._settle(bundle, ids[:sent])
             await self._failed(bundle, pending[sent:], error, began)
             return False
         self._missed.pop(bundle.channel, None)
         metrics.effect(bundle.channel, "sent", len(ids))
-        await self.store.settle(bundle.conversation, ids)
+        await self._settle(bundle, ids)
         return True
 
     async def _messages(

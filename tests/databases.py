@@ -65,16 +65,22 @@ def make_cluster(folder: Path) -> None:
 @contextmanager
 def running(folder: Path, settings: Sequence[str]) -> Iterator[str]:
     """The address of a server on what `make_cluster` made, while it runs."""
-    own = (f"unix_socket_directories={folder}", "listen_addresses=", *settings)
-    options = [word for one in own for word in ("-c", one)]
     address = f"postgresql://{OURS}@/postgres?host={folder}"
-    postgres = _words(program("postgres"), "-D", str(folder / "data"), *options)
-    with subprocess.Popen(postgres, cwd="/", stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        starting(folder, settings), cwd="/", stderr=subprocess.DEVNULL
+    ) as process:
         try:
             _wait(address, process)
             yield address
         finally:
             process.send_signal(signal.SIGQUIT)
+
+
+def starting(folder: Path, settings: Sequence[str] = SPEED) -> list[str]:
+    """The command that begins the server in its folder, the first time or again."""
+    own = (f"unix_socket_directories={folder}", "listen_addresses=", *settings)
+    options = [word for one in own for word in ("-c", one)]
+    return _words(program("postgres"), "-D", str(folder / "data"), *options)
 
 
 def _wait(address: str, process: "subprocess.Popen[bytes]") -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bot.channels.telegram_http import TelegramHttp
+from tests import faults_page
 from tests.peers.line_api import Fault
 from tests.peers.line_talk import ANN, Account, account, dies
 from tests.peers.telegram_api import Trouble
@@ -23,7 +24,6 @@ from tests.talking import HOME, Killed
 from tests.telegram_town import ANN as TELEGRAM_ANN
 from tests.telegram_town import Town, opened
 
-TABLE = Path(__file__).parents[1] / "docs" / "faults.md"
 REPLY, PUSH = "/v2/bot/message/reply", "/v2/bot/message/push"
 HELLO = ("hello", "ask.phone")
 QUESTIONS = {
@@ -143,6 +143,26 @@ async def line_crash(call: str, before: bool, sala: Account) -> None:
     await sala.works_later(seconds=40)
 
 
+async def line_half_a_day(sala: Account) -> None:
+    """The first push is accepted, though LINE says 500; then it says nothing else for 12 hours."""
+    sala.line.faults[PUSH] = ["500 after", *["500"] * 11]
+    await follows(sala)
+    await sala.works_later(seconds=46)
+    for _ in range(12):
+        await sala.works_later(hours=1)
+
+
+async def line_clock_back(sala: Account) -> None:
+    """What was planned before waits until it is due by the new time; what is new does not."""
+    await follows(sala)
+    await sala.worker.turns()
+    sala.now -= timedelta(hours=1)
+    await sala.close()
+    sala.restart()
+    await sala.says("is it free?")
+    await sala.works_later(hours=1)
+
+
 ON_LINE = [
     Run("nothing", partial(line_fault, "", "500")),
     *(
@@ -160,6 +180,9 @@ ON_LINE = [
     Run("the reply token is 46 seconds old", line_token_old),
     Run("blocked: LINE says 200 and delivers nothing", line_blocked, nobody=True),
     Run("there is no such person", line_unknown, nobody=True),
+    Run("down for 12 hours, after it had accepted a push", line_half_a_day),
+    Run("the clock goes back an hour before anything is sent", line_clock_back,
+        ("hello", "answer.is_it_free")),
     Run(FIVE_TIMES, line_five_times, ("hello", *QUESTIONS.values())),
     *(
         Run(f"the process dies {'before' if before else 'after'} a {call}",
@@ -330,5 +353,5 @@ def test_a_repeat_is_never_more_than_one_message(runs: dict[str, list[Came]]) ->
 def test_the_table_of_the_runs_is_what_they_say(runs: dict[str, list[Came]]) -> None:
     said = HEAD + "".join(table(name, came) for name, came in runs.items())
     if os.environ.get("SALA_UPDATE"):
-        TABLE.write_text(said, "utf-8")
-    assert said == TABLE.read_text("utf-8")
+        faults_page.begin(said)
+    assert faults_page.PAGE.read_text("utf-8").startswith(said)

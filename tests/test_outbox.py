@@ -1,12 +1,16 @@
 """What goes out goes out once, however reading and sending fall together."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
+from bot import outbox
 from bot.conversation.model import Chose, NodeId, Opened
-from bot.store import Bundle
+from bot.store import Bundle, ConversationId, EffectId
+from bot.store.jobs import Unwritten
 from bot.store.sqlite import SqliteStore
 from tests.talking import DAY, VAULT, Talk, play, until, working
 
@@ -78,3 +82,42 @@ def test_what_is_said_while_another_message_is_on_its_way_follows_it_once(tmp_pa
 
 async def nothing_waits(talk: Talk) -> bool:
     return await talk.store.claim(["door"], DAY, 9) == []
+
+
+class Forgetful(SqliteStore):
+    """A store whose disk is full whenever something is to be settled, so often."""
+
+    full: int = 0
+
+    async def settle(self, conversation: ConversationId, ids: Sequence[EffectId]) -> None:
+        if self.full:
+            self.full -= 1
+            raise Unwritten
+        await super().settle(conversation, ids)
+
+
+def test_what_went_out_and_cannot_be_settled_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk lasts for hours, and on Telegram every repeat would ring."""
+
+    async def story(talk: Talk) -> None:
+        store = Forgetful.open(tmp_path / "full.db", VAULT, lambda: DAY)
+        await talk.store.close()
+        talk.store = store
+        talk.door.together = False
+        talk.restart()
+        await talk.opens()
+        store.full = 5
+
+        async def answered() -> bool:
+            return not store.full and await store.due(["door"], DAY, 9) == []
+
+        async with working(talk):
+            await talk.arrives(Chose(DAY, NodeId("ask.phone"), "own"))
+            talk.worker.wake()
+            await until(answered)
+        assert talk.heard("ask.situation") == 1
+
+    monkeypatch.setattr(outbox, "PAUSE", 0)
+    play(tmp_path, story)
