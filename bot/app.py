@@ -42,7 +42,7 @@ from bot.watching import Watch
 from bot.worker import Worker
 
 MOST_PAGES: Final = 700
-"""Chat pages open at once; the rest of what the server takes is for short requests (cli.py)."""
+"""Chat pages open at once; the rest of what the server takes is for short requests (gate.py)."""
 
 
 Serve = Callable[[Starlette], Coroutine[Any, Any, None]]

@@ -20,6 +20,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from bot import talk as talking
 from bot.app import Role, Sala, now
+from bot.callers import Caller, allow_lines
 from bot.conversation.model import LANGUAGES, Language
 from bot.exchanging import commands as exchanging
 from bot.hashing import comparing
@@ -35,8 +36,6 @@ from bot.operating import commands as operating
 from bot.settings import Settings
 from bot.vault import VaultError, load_or_make
 
-MOST_LINES: Final = 1000
-"""Connections at once, chat pages' streams among them."""
 QUIET: Final = 5
 """Seconds after which a line is ended on which nothing is asked. The web server in front must end
 its own sooner: what it posts on a line that is just being ended is lost (docs/deploy.md)."""
@@ -255,8 +254,9 @@ class _Watched(uvicorn.Server):
 async def _serve(sala: Sala, role: Role = "whole") -> None:
     settings = sala.settings
     site = sala.site(await _jail(settings) if role == "whole" else None, role)
-    config = uvicorn.Config(site, **_SERVED, limit_concurrency=MOST_LINES)
+    config = uvicorn.Config(site, **_SERVED, http=Caller)
     quieten_all()
+    allow_lines()
     server = _Server(config, site.state.close_streams)
     # The server passes the signal on when it has ended, and the store is to be closed after it.
     signal.signal(signal.SIGTERM, _goes_on)

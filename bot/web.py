@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from bot.channels import browser
 from bot.channels.browser import BrowserDoor
+from bot.channels.browser_full import Full
 from bot.channels.webhook import Webhook
 from bot.exchange import routes as exchange
 from bot.exchange.routes import Desk
@@ -40,8 +41,10 @@ def site(
         for one in chat_apps
         if isinstance(one, Route) and isinstance(one.app, Webhook)
     }
-    gate = Middleware(Gate, public_url=door.public_url, ahead=webhooks)
-    return Starlette(routes=routes, lifespan=lifespan, middleware=[gate])
+    gate = Middleware(Gate, public_url=door.public_url, ahead=webhooks, full=Full(door))
+    made = Starlette(routes=routes, lifespan=lifespan, middleware=[gate])
+    made.router.redirect_slashes = False  # nobody is sent to an address made of what they asked for
+    return made
 
 
 def guarded(watched: Sequence[BaseRoute], public_url: str) -> Starlette:

@@ -47,7 +47,7 @@ def routes(door: BrowserDoor) -> list[BaseRoute]:
     """The page at `/` and its posts and stream below `/chat`."""
     return [
         Route("/", partial(_guarded, door, _page), methods=["GET"]),
-        Route("/chat/static/{name}", partial(_guarded, door, _static), methods=["GET"]),
+        Route("/chat/static/{name}", partial(static, door), methods=["GET"]),
         Route("/chat/stream", partial(_guarded, door, _stream), methods=["GET"]),
         Route("/chat/visit", partial(_guarded, door, _begin), methods=["POST"]),
         Route("/chat/open", partial(_guarded, door, _open), methods=["POST"]),
@@ -77,6 +77,11 @@ async def _guarded(door: BrowserDoor, handler: Handler, request: Request) -> Res
 async def _page(door: BrowserDoor, request: Request) -> Response:
     language = page_language(request.headers.get("accept-language", ""))
     return Response(_html(door, language), media_type="text/html")
+
+
+async def static(door: BrowserDoor, request: Request) -> Response:
+    """The page's script or style."""
+    return await _guarded(door, _static, request)
 
 
 async def _static(door: BrowserDoor, request: Request) -> Response:
