@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from bot import watching, web
 from bot.cases.eligibility import List
-from bot.channels import Channel
+from bot.channels import Channel, Message
 from bot.channels.browser import BrowserChannel, BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
 from bot.conversation.shows import Opens
@@ -24,13 +24,13 @@ from bot.exchange.routes import Desk
 from bot.exchange.stopncii_upward import StopNcii
 from bot.exchange.upward import LABEL, LIST_OF, Connector
 from bot.hashing.jail import Jail
-from bot.helplines import HelpLines
+from bot.helplines import Card, HelpLines
 from bot.log import log, where
 from bot.miniapp.routes import MiniApp
 from bot.outbox import MISSED
 from bot.passing import Passing
 from bot.settings import Settings
-from bot.store import ConversationId
+from bot.store import ConversationId, EffectId
 from bot.store.opening import open_store
 from bot.store.whole import WholeStore
 from bot.taking import Taking
@@ -119,10 +119,18 @@ class Sala:
         """What a mini-app's ticket is looked up by."""
         return ticket_digest(self.vault, token)
 
-    def ground(self, *, takes: bool = False) -> Ground:
+    def ground(self, *, takes: bool = False, answers: bool = True) -> Ground:
         """What the chat apps' doors stand on."""
         return Ground(
-            self.settings, self.texts, self.store, self.vault, self.clock, self.renew, takes
+            settings=self.settings,
+            texts=self.texts,
+            store=self.store,
+            vault=self.vault,
+            clock=self.clock,
+            renew=self.renew,
+            cards={language: self._card(language) for language in LANGUAGES},
+            takes=takes,
+            answers=answers,
         )
 
     async def renew(
@@ -135,8 +143,17 @@ class Sala:
         return token if ticket else None
 
     def _help_card(self, language: Language) -> list[str]:
-        lines = HelpLines(self.texts, language, None, self.clock())
-        return list(lines.emergency_numbers().lines)
+        return list(self._emergency(language).lines)
+
+    def _emergency(self, language: Language) -> Card:
+        return HelpLines(self.texts, language, None, self.clock()).emergency_numbers()
+
+    def _card(self, language: Language) -> Message:
+        """The help card of the chat apps' doors."""
+        found, say = self._emergency(language), self.texts.say
+        text = f"{say('door.help_card', language)}\n\n{found.text}"
+        preview = say("preview", language)
+        return Message(EffectId("card"), text, preview, calls=found.calls, language=language)
 
     def site(self, jail: Jail | None = None, role: Role = "whole") -> Starlette:
         """The web doors, with a worker that lives as long as they are served.
@@ -146,7 +163,7 @@ class Sala:
         """
         channel = BrowserChannel(most=MOST_PAGES)
         takes = jail is not None if role == "whole" else self.settings.takes
-        opened = chat_apps(self.ground(takes=takes))
+        opened = chat_apps(self.ground(takes=takes, answers=role == "whole"))
         apps = [one.channel for one in opened] if role == "whole" else []
         worker = self.worker(channel, *apps, jail=jail, passing=self.passing())
         door = BrowserDoor(

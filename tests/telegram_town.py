@@ -69,6 +69,10 @@ class Town:
             self.channel, self.receive, self.conversation_of, lambda: self.now, self.worker.wake,
             self.renew, self.texts, self.home, self.settings, SECRET, self.takes,
         )  # fmt: skip
+        self.serve()
+
+    def serve(self) -> None:
+        """The door as it is now."""
         transport = httpx2.ASGITransport(Starlette(routes=routes(self.door)))
         self.web = httpx2.AsyncClient(transport=transport, base_url=self.home)
 

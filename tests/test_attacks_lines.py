@@ -7,8 +7,9 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from html import escape
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -128,14 +129,12 @@ def test_a_request_that_dribbles_in_ends_its_line_and_others_are_answered(
 def test_a_byte_now_and_then_buys_no_more_time(tmp_path: Path) -> None:
     with opened(tmp_path, Quick) as sala, sala.line("GET / HTTP/1.1\n") as line:
         line.settimeout(0.02)
-        with pytest.raises(OSError, match="reset|Broken"):
+        with suppress(ConnectionError):
             while True:
                 line.sendall(b"X-A: b\r\n")
-                try:
+                with suppress(TimeoutError):
                     assert line.recv(1) == b"", "nothing is answered"
-                    raise ConnectionResetError("reset")
-                except TimeoutError:
-                    pass
+                    break
 
 
 def test_idle_lines_keep_nobody_out(tmp_path: Path) -> None:
@@ -159,7 +158,9 @@ def test_more_idle_lines_than_there_may_be_keep_nobody_out_of_the_running_server
         assert other.asks(path="/healthz")[0] == 200
 
 
-@pytest.mark.parametrize("length", ["Content-Length: 9\n\n1", "Transfer-Encoding: chunked\n\n1\n1\n"])
+@pytest.mark.parametrize(
+    "length", ["Content-Length: 9\n\n1", "Transfer-Encoding: chunked\n\n1\n1\n"]
+)
 def test_a_body_that_dribbles_is_refused_and_its_line_ended(tmp_path: Path, length: str) -> None:
     with opened(tmp_path, Roomy, patience=0.2) as sala:
         slow = sala.line(HEAD + length)
@@ -178,10 +179,16 @@ def test_slow_bodies_make_room_when_there_are_too_many(tmp_path: Path) -> None:
 
 
 def test_chunks_without_end_are_read_no_further_than_the_most(tmp_path: Path) -> None:
-    with opened(tmp_path, Roomy) as sala, sala.line(f"{HEAD}Transfer-Encoding: chunked\n\n") as line:
-        with pytest.raises(OSError, match="reset|Broken"):
-            for _ in range(10_000):
+    with (
+        opened(tmp_path, Roomy) as sala,
+        sala.line(f"{HEAD}Transfer-Encoding: chunked\n\n") as line,
+    ):
+        left = 1_000
+        with suppress(ConnectionError):
+            while left:
                 line.sendall(b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n")
+                left -= 1
+        assert left > 0
         assert sala.visits() == 204
 
 
@@ -223,8 +230,11 @@ def test_who_comes_when_all_places_are_taken_finds_the_help_card_in_their_langua
         for language in LANGUAGES:
             status, said = sala.asks(accept_language=f"{language}-XX,en;q=0.1")
             assert status == 503
-            assert sala.door.door.texts.say("door.help_card", language) in said.replace("&#x27;", "'")
+            card = sala.door.door.texts.say("door.help_card", language)
+            assert escape(card) in said
             assert f'<a href="tel:191">{language}: 191</a>' in said
         status, said = sala.asks("POST", "/chat/say", content_type="application/json")
         assert (status, json.loads(said)) == (503, {"error": "busy"})
-        assert sala.asks(path="/chat/static/chat.js")[0] == 200, "a page that is there shows its own"
+        assert sala.asks(path="/chat/static/chat.js")[0] == 200, (
+            "a page that is there shows its own"
+        )

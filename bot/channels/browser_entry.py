@@ -2,7 +2,6 @@
 
 import hmac
 import re
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bot.channels.browser_stream import BrowserChannel, Visit, new_token, visit_by
+from bot.channels.pace import Pace
 from bot.conversation.model import Language
 from bot.store import Arrival, ConversationId
 from bot.text import Texts
@@ -33,26 +33,6 @@ class Sizes:
     posts: int = 30
     within: timedelta = timedelta(seconds=10)
     visits: int = 50
-
-
-class Pace:
-    """How often each visit did something lately; forgets those that were quiet longest."""
-
-    _REMEMBERED: Final = 10_000
-
-    def __init__(self) -> None:
-        self._times: OrderedDict[tuple[str, str], deque[datetime]] = OrderedDict()
-
-    def allows(self, who: str, what: str, now: datetime, most: int, within: timedelta) -> bool:
-        """Count one time; False when there were too many."""
-        times = self._times.setdefault((who, what), deque(maxlen=most))
-        self._times.move_to_end((who, what))
-        if len(self._times) > self._REMEMBERED:
-            self._times.popitem(last=False)
-        if len(times) == most and now - times[0] < within:
-            return False
-        times.append(now)
-        return True
 
 
 @dataclass(frozen=True, slots=True)

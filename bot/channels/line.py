@@ -8,7 +8,7 @@ import asyncio
 import hmac
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -16,12 +16,14 @@ from typing import Final
 from starlette.routing import BaseRoute, Route
 
 from bot.channels import line_liff
+from bot.channels.crowd import Cards
+from bot.channels.line_address import key_of
 from bot.channels.line_api import LineApi, sdk
 from bot.channels.line_events import Heard, Malformed, parse_webhook
 from bot.channels.line_wire import LineChannel
 from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
-from bot.conversation.model import Chose, Language, Media, Opened, TooLong, Typed
+from bot.conversation.model import Chose, Gone, Language, Media, Opened, TooLong, Typed, Unsent
 from bot.conversation.shows import Opens
 from bot.settings import LineSettings
 from bot.store import Arrival, ConversationId, StoreError
@@ -53,6 +55,8 @@ class LineDoor:
     settings: LineSettings
     takes: bool = False
     """Whether a picture may be taken that was asked for (C16)."""
+    cards: Cards = field(default_factory=dict)
+    """The help card in every language, for when Sala cannot answer."""
 
 
 def line_channel(
@@ -79,11 +83,6 @@ def routes(door: LineDoor) -> list[BaseRoute]:
     return [webhook, *(line_liff.routes(desk) if door.settings.liff else [])]
 
 
-def key_of(user: str) -> bytes:
-    """What a person's conversation is found by."""
-    return b"line:" + user.encode()
-
-
 def signed(secret: str, body: bytes, signature: bytes) -> bool:
     """Whether LINE made this signature of these very bytes."""
     made = b64encode(hmac.digest(secret.encode(), body, "sha256"))
@@ -96,10 +95,11 @@ async def _hear(door: LineDoor, body: bytes, headers: Headers) -> Answer:
     arrived = []
     try:
         parsed = parse_webhook(body, door.clock(), takes=door.takes)
-        for heard in await _all_named(door, parsed):
+        for heard in await _all_named(door, _not_too_much(door, parsed)):
             arrival = _arrival(door, heard)
             if await door.receive(arrival):
                 arrived.append((heard, arrival.address))
+                _wait(door, heard)
     except Malformed:
         return Answer(400)
     except StoreError:
@@ -108,6 +108,33 @@ async def _hear(door: LineDoor, body: bytes, headers: Headers) -> Answer:
         door.wake()
         _show_coming(door, arrived)
     return Answer(200)
+
+
+def _not_too_much(door: LineDoor, parsed: Sequence[Heard]) -> list[Heard]:
+    """What is heard of it; of who writes too much, only what needs no answer."""
+    kept = []
+    for heard in parsed:
+        quiet = isinstance(heard.event, Gone | Unsent)
+        if quiet or door.channel.crowd.hears(key_of(heard.user), door.clock()):
+            kept.append(heard)
+        else:
+            _show_card(door, heard)
+    return kept
+
+
+def _wait(door: LineDoor, heard: Heard) -> None:
+    key, crowd = key_of(heard.user), door.channel.crowd
+    if isinstance(heard.event, Gone | Unsent):
+        crowd.rests(key)
+    else:
+        crowd.waits(key, partial(_show_card, door, heard))
+
+
+def _show_card(door: LineDoor, heard: Heard) -> None:
+    if heard.token is not None:
+        key = key_of(heard.user)
+        cards = door.channel.crowd.cards(key, door.cards, door.clock())
+        door.channel.show(heard.token, cards)
 
 
 async def _all_named(door: LineDoor, heard: Sequence[Heard]) -> Sequence[Heard]:

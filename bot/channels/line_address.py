@@ -40,6 +40,11 @@ class Address:
     token: Token | None = None
 
 
+def key_of(user: str) -> bytes:
+    """What a person's conversation is found by."""
+    return b"line:" + user.encode()
+
+
 def write_address(address: Address) -> bytes:
     """JSON `{user, heard_at, reply?, reply_at?}`; times are Unix seconds."""
     plain: dict[str, str | float] = {"user": address.user, "heard_at": _seconds(address.heard_at)}

@@ -6,13 +6,14 @@ reply token" within the token's minute, the first try was the one that used it.
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
+from bot.channels.crowd import Crowd
 from bot.channels.fetching import NotFetched
 from bot.channels.line_address import (
     DEAD,
@@ -21,6 +22,7 @@ from bot.channels.line_address import (
     Address,
     Token,
     Tokens,
+    key_of,
     read_address,
     read_way,
     write_address,
@@ -70,6 +72,7 @@ class LineChannel(Plain):
         self.liff = liff
         self.patience = patience
         self.glance = glance
+        self.crowd = Crowd()
         self._tokens = Tokens()
         self._budget = Budget(api, clock)
         self._menus: dict[str, str] = {}
@@ -125,8 +128,12 @@ class LineChannel(Plain):
             await self._push_all(to, messages, pushed)
             return
         self._must_be_done(outcome, pushed)
+        self._told(to, here)
         if pushed + len(here) < len(messages):
             raise TryAgain(pushed + len(here))
+
+    def _told(self, to: Address, messages: Sequence[Message]) -> None:
+        self.crowd.answered(key_of(to.user), messages[-1])
 
     async def speak(self, address: bytes, language: Language) -> None:
         """The chat's rich menu in this language, where one was set up; best effort."""
@@ -143,6 +150,12 @@ class LineChannel(Plain):
             return await self.api.content(file, most)
         except Refused:
             raise NotFetched("gone") from None
+
+    def show(self, token: str, messages: Sequence[Message]) -> None:
+        """Show these past all that waits, by this reply token, which is free. Best effort."""
+        if messages and not self._closed:
+            self._tokens.mark(Token(token, self.clock()), "spent")
+            self._aside(self.api.reply(token, self._faces(messages)))
 
     def coming(self, address: bytes) -> None:
         """Show that an answer is coming, when it takes longer than a moment. Best effort."""
@@ -197,6 +210,7 @@ class LineChannel(Plain):
             raise TryAgain(pushed)
         outcome = await self._replied(token, self._faces(rest), repeat=False)
         self._must_be_done("month" if outcome == "stale" else outcome, pushed)
+        self._told(to, rest)
         if pushed + len(rest) < len(messages):
             raise TryAgain(pushed + len(rest))
 
@@ -211,6 +225,7 @@ class LineChannel(Plain):
             if outcome == "month":
                 break
             self._must_be_done(outcome, sent)
+            self._told(to, chunk)
             sent += len(chunk)
         return sent
 
@@ -252,13 +267,17 @@ class LineChannel(Plain):
 
     def _show_coming(self, to: Address) -> None:
         if self._usable(to, self.clock()) and not self._closed:
-            task = asyncio.create_task(self._load(to.user))
-            self._showing.add(task)
-            task.add_done_callback(self._showing.discard)
+            self._aside(self.api.loading(to.user))
 
-    async def _load(self, user: str) -> None:
-        with suppress(Refused):
-            await self.api.loading(user)
+    def _aside(self, call: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_tried(call))
+        self._showing.add(task)
+        task.add_done_callback(self._showing.discard)
+
+
+async def _tried(call: Awaitable[None]) -> None:
+    with suppress(Refused):
+        await call
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ fetched only when it was asked for and agreed to (C16).
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.routing import BaseRoute, Route
@@ -20,6 +20,7 @@ from telegram import BotCommandScopeChat, MenuButtonCommands
 from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
+from bot.channels.crowd import Cards, Crowd
 from bot.channels.fetching import NotFetched
 from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
 from bot.channels.telegram_init import Whose, by_telegram, by_token
@@ -42,7 +43,7 @@ from bot.channels.telegram_wire import (
 )
 from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
-from bot.conversation.model import Language
+from bot.conversation.model import Gone, Language
 from bot.conversation.shows import Opens
 from bot.log import log, where
 from bot.settings import TelegramSettings
@@ -87,6 +88,7 @@ class TelegramChannel(Plain):
         self.bot = make_bot(settings, self._http)
         self._clock = clock
         self._pace = pace or Pace()
+        self.crowd = Crowd()
         self._recent = Recent()
         self._asides: set[asyncio.Task[None]] = set()
         self.missed = 0
@@ -107,6 +109,7 @@ class TelegramChannel(Plain):
                 await self._pace.turn(chat)
                 with self._judged(sent):
                     await self._say(chat, part)
+            self.crowd.answered(key_of(chat), message)
 
     async def _say(self, chat: int, part: Outgoing) -> None:
         """What Telegram refuses for its link buttons goes out with the addresses in the text."""
@@ -175,13 +178,18 @@ class TelegramChannel(Plain):
 
     def acknowledge(self, query: str) -> None:
         """Tell Telegram that a button was heard; nobody waits for it, and it may fail."""
-        task = asyncio.create_task(self._acknowledge(query))
+        self._aside(self.bot.answer_callback_query(query))
+
+    def show(self, chat: int, messages: Sequence[Message]) -> None:
+        """Show these past all that waits. Best effort."""
+        for message in messages:
+            for part in render(message, self._manner):
+                self._aside(self._say_once(chat, part))
+
+    def _aside(self, call: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(_tried(call))
         self._asides.add(task)
         task.add_done_callback(self._asides.discard)
-
-    async def _acknowledge(self, query: str) -> None:
-        with suppress(TelegramError):
-            await self.bot.answer_callback_query(query)
 
     async def updates(self, offset: int | None) -> list[object]:
         """The updates from `offset` on, as they came; waits for some. TelegramError."""
@@ -201,6 +209,11 @@ class TelegramChannel(Plain):
             task.cancel()
         await asyncio.gather(*self._asides, return_exceptions=True)
         await self._http.shutdown()
+
+
+async def _tried(call: Awaitable[object]) -> None:
+    with suppress(TelegramError):
+        await call
 
 
 # ---------------------------------------------------------------- the door
@@ -226,6 +239,8 @@ class TelegramDoor:
     secret: str = field(repr=False)
     takes: bool = False
     """Whether a picture may be taken that was asked for (C16)."""
+    cards: Cards = field(default_factory=dict)
+    """The help card in every language, for when Sala cannot answer."""
 
 
 def routes(door: TelegramDoor) -> list[BaseRoute]:
@@ -282,12 +297,40 @@ async def take(door: TelegramDoor, update: object) -> str | None:
     heard = parse(update, door.clock(), takes=door.takes)
     if heard is None:
         return None
+    if not _not_too_much(door, heard):
+        return heard.query
     for arrival in _arrivals(door, heard):
-        await door.receive(arrival)
+        if await door.receive(arrival):
+            _wait(door, heard)
     if heard.message is not None:
         door.channel.stands(heard.chat, heard.message)
     door.wake()
     return heard.query
+
+
+def _not_too_much(door: TelegramDoor, heard: Heard) -> bool:
+    """Whether it is heard; who writes too much is shown the help card instead."""
+    if _quiet(heard) or door.channel.crowd.hears(key_of(heard.chat), door.clock()):
+        return True
+    _show_card(door, heard)
+    return False
+
+
+def _quiet(heard: Heard) -> bool:
+    return all(isinstance(one, Gone) for one in heard.events)
+
+
+def _wait(door: TelegramDoor, heard: Heard) -> None:
+    key, crowd = key_of(heard.chat), door.channel.crowd
+    if _quiet(heard):
+        crowd.rests(key)
+    else:
+        crowd.waits(key, partial(_show_card, door, heard))
+
+
+def _show_card(door: TelegramDoor, heard: Heard) -> None:
+    key, crowd = key_of(heard.chat), door.channel.crowd
+    door.channel.show(heard.chat, crowd.cards(key, door.cards, door.clock(), heard.language))
 
 
 def _arrivals(door: TelegramDoor, heard: Heard) -> Iterator[Arrival]:

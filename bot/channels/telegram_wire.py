@@ -81,6 +81,8 @@ class Heard:
     events: tuple[Inbound, ...]
     message: int | None = None
     query: str | None = field(default=None, repr=False)
+    language: Language | None = None
+    """Of the person's app."""
 
 
 def parse(update: object, at: datetime, *, takes: bool = False) -> Heard | None:
@@ -91,7 +93,8 @@ def parse(update: object, at: datetime, *, takes: bool = False) -> Heard | None:
     match update:
         case {"update_id": int(id), "message": {"chat": {"type": "private", "id": int(chat)}} as m}:
             events = tuple(_events(m, at))
-            return Heard(str(id), chat, _with_content(events, m) if takes else events, _id(m))
+            heard = _with_content(events, m) if takes else events
+            return Heard(str(id), chat, heard, _id(m), language=_language(m))
         case {
             "update_id": int(id),
             "edited_message": {"chat": {"type": "private", "id": int(chat)}} as m,
@@ -203,7 +206,7 @@ def _pressed(id: str, query: str, pressed: Mapping[str, Any], at: datetime) -> H
         case {"message": {"chat": {"type": "private", "id": int(chat)}}}:
             choice = _CHOICE.fullmatch(str(pressed.get("data")))
             chose = (Chose(at, NodeId(choice[1]), choice[2]),) if choice else ()
-            return Heard(id, chat, chose, query=query)
+            return Heard(id, chat, chose, query=query, language=_language(pressed))
         case _:
             return None
 

@@ -67,6 +67,10 @@ class Account:
             self.channel, self.store.receive, conversation_of, lambda: self.now,
             self.worker.wake, self.renew, self.texts, self.home, settings, self.takes,
         )  # fmt: skip
+        self.serve()
+
+    def serve(self) -> None:
+        """The door as it is now."""
         app = Starlette(routes=routes(self.door))
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=HOME)
 

@@ -1,0 +1,27 @@
+"""How often somebody did something lately, in this process's memory alone."""
+
+from collections import OrderedDict, deque
+from datetime import datetime, timedelta
+from typing import Final
+
+
+class Pace:
+    """Counts for each by itself; forgets those that were quiet longest."""
+
+    _REMEMBERED: Final = 10_000
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[tuple[str | bytes, str], deque[datetime]] = OrderedDict()
+
+    def allows(
+        self, who: str | bytes, what: str, now: datetime, most: int, within: timedelta
+    ) -> bool:
+        """Count one time; False when there were too many."""
+        times = self._times.setdefault((who, what), deque(maxlen=most))
+        self._times.move_to_end((who, what))
+        if len(self._times) > self._REMEMBERED:
+            self._times.popitem(last=False)
+        if len(times) == most and now - times[0] < within:
+            return False
+        times.append(now)
+        return True
