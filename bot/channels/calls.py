@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 from yarl import URL
@@ -29,6 +29,21 @@ class Answer:
     status: int
     body: bytes
     retry_after: str | None
+
+
+class Straight:
+    """A library's own session, which would follow a redirect to wherever it leads."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+
+    async def request(self, **asked: Any) -> ClientResponse:
+        """As asked, and no further."""
+        return await self._session.request(**asked, allow_redirects=False)
+
+    async def close(self) -> None:
+        """Close it."""
+        await self._session.close()
 
 
 class Calls:

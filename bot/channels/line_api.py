@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from aiohttp import ClientError
 
-from bot.channels.calls import Calls
+from bot.channels.calls import Calls, Straight
 from bot.channels.fetching import at_most, patience
 
 Outcome = Literal["done", "stale", "busy", "month", "gone", "unclear", "refused"]
@@ -96,7 +96,8 @@ class LineApi:
         if package not in self._clients:
             kit = sdk(package)
             settings = kit.Configuration(host=self._host or None, access_token=self._token)
-            self._clients[package] = kit.AsyncApiClient(settings)
+            client = self._clients[package] = kit.AsyncApiClient(settings)
+            client.rest_client.pool_manager = Straight(client.rest_client.pool_manager)
         return self._clients[package]
 
     @property

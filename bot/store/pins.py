@@ -2,7 +2,8 @@
 unknown number answers the same.
 
 Tries count for each conversation by itself, so that nobody locks a case's person out by guessing;
-only very many of them, from anywhere, close the number for the day.
+only very many of them, from anywhere, close the number for the day, and never to the chat that made
+the case.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ _SECOND: Final = 1_000_000
 _DAY: Final = 86_400 * _SECOND
 
 _PIN = "select id, pin from cases where number_digest = ?"
+_OWN = """select 1 from cases join origin on origin.cases = id
+  where number_digest = ? and origin.conversation = ?"""
 _GUESS = "select tries, next_try_at from guess where number_digest = ? and by = ?"
 _TRIED = """insert into guess values (?, ?, ?, ?) on conflict(number_digest, by)
   do update set tries = excluded.tries, next_try_at = excluded.next_try_at"""
@@ -86,7 +89,8 @@ class Pins(Part):
         a right one forgets the wrong ones of its conversation, and so does a day without any.
         """
         whose = (named(self._vault, number), by or b"")
-        wait, kept = await self._engine.write(lambda db: self._try(db, *whose, now))
+        origin = origin_of(self._vault, by or b"")
+        wait, kept = await self._engine.write(lambda db: self._try(db, *whose, origin, now))
         if kept is None:
             return PinResult(right=False, wait=wait)
         stretched = await asyncio.to_thread(self._vault.stretch, pin.encode(), kept[:16])
@@ -96,13 +100,13 @@ class Pins(Part):
         return PinResult(right=True)
 
     def _try(
-        self, db: Connection, name: bytes, by: bytes, now: datetime
+        self, db: Connection, name: bytes, by: bytes, origin: bytes, now: datetime
     ) -> tuple[int, bytes | None]:
         """Seconds until the next try, and salt and stretched PIN when this one is to be read."""
-        at = micros(now)
-        if wait := max(_own_wait(db, name, by, at), _day_wait(db, name, at)):
+        at, own = micros(now), bool(db.execute(_OWN, (name, origin)).fetchone())
+        if wait := max(_own_wait(db, name, by, at), 0 if own else _day_wait(db, name, at)):
             return wait, None
-        wait = _count(db, name, by, at)
+        wait = _count(db, name, by, at, own=own)
         row = db.execute(_PIN, (name,)).fetchone()
         if row is None:
             return wait, self._vault.token("no case", name)[:16] + self._vault.randoms(32)
@@ -121,8 +125,9 @@ def _day_wait(db: Connection, name: bytes, at: int) -> int:
     return _seconds(ends - at) if tries >= TRIES_A_DAY else 0
 
 
-def _count(db: Connection, name: bytes, by: bytes, at: int) -> int:
-    """Count a try for its conversation and for the number; the wait after it."""
+def _count(db: Connection, name: bytes, by: bytes, at: int, *, own: bool) -> int:
+    """Count a try for its conversation and for the number; the wait after it. The day does not
+    close the number to the chat that made the case: else anybody could keep its person out."""
     tries, _ = db.execute(_GUESS, (name, by)).fetchone() or (0, at)
     wait = _wait_after(tries + 1)
     db.execute(_TRIED, (name, by, tries + 1, at + wait * _SECOND))
@@ -130,7 +135,7 @@ def _count(db: Connection, name: bytes, by: bytes, at: int) -> int:
     if ends <= at:
         all_tries, ends = 0, at + _DAY
     db.execute(_TRIED, (name, _ANYBODY, all_tries + 1, ends))
-    return max(wait, _day_wait(db, name, at))
+    return wait if own else max(wait, _day_wait(db, name, at))
 
 
 def _forgive(db: Connection, name: bytes, by: bytes) -> None:
