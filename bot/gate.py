@@ -21,6 +21,8 @@ PATIENCE: Final = 15.0
 """Seconds in which a whole body must be here."""
 MOST_INSIDE: Final = 900
 """Requests at once, chat pages' streams among them; below the lines there may be (callers.py)."""
+MOST_HEAD: Final = 16_384
+"""Bytes of a request's head. (The server's own limit overlooks one that comes in one piece.)"""
 ANY_HOST: Final = frozenset({"/healthz", "/healthz/alive", "/metrics"})
 """Asked by whoever watches this machine, under whatever name."""
 
@@ -72,10 +74,9 @@ class Gate:
             await JSONResponse({"error": "other_host"}, 421)(scope, receive, send)
             return
         sized = headers.get(b"content-length")
-        if sized is not None and b"transfer-encoding" in headers:
-            # One of them is a lie; whoever stands in front may have believed the other.
+        if wrong := _wrong(scope, headers):
             closing = {"Connection": "close"}
-            await JSONResponse({"error": "two_lengths"}, 400, closing)(scope, receive, send)
+            await JSONResponse({"error": wrong}, 400, closing)(scope, receive, send)
             return
         app = self._way(scope)
         if sized in {None, b"0"} and b"transfer-encoding" not in headers:
@@ -145,6 +146,16 @@ class _Body:
             await send(message)
 
         return sending
+
+
+def _wrong(scope: Scope, headers: Mapping[bytes, bytes]) -> str | None:
+    """What is wrong with a request's head."""
+    if b"content-length" in headers and b"transfer-encoding" in headers:
+        # One of them is a lie; whoever stands in front may have believed the other.
+        return "two_lengths"
+    size = len(scope["path"]) + len(scope["query_string"])
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    return "head" if size > MOST_HEAD else None
 
 
 @lru_cache(256)
