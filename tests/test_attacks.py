@@ -6,9 +6,11 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from bot.callers import MOST_LINES, allow_lines
 from tests.serving import Served, served
 from tests.visiting import Visitor
 
@@ -20,6 +22,7 @@ EVIL = "evil.example"
 
 @pytest.fixture(scope="module")
 def sala(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    allow_lines()
     with served(tmp_path_factory.mktemp("attacked")) as sala:
         yield sala
 
@@ -183,3 +186,12 @@ def test_an_address_that_somebody_invents_dodges_no_limit(sala: Served) -> None:
         said = {"X-Forwarded-For": f"10.0.0.{n}", "X-Real-IP": f"10.0.1.{n}"}
         statuses.add(visitor.post("/chat/seen", json.dumps({"ids": []}).encode(), **said)[0])
     assert 429 in statuses
+
+
+def test_more_idle_lines_than_there_may_be_keep_nobody_out(sala: Served) -> None:
+    port = int(sala.url.rpartition(":")[2])
+    with ExitStack() as held:
+        for _ in range(MOST_LINES + 20):
+            held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=15))
+        assert answers(raw(sala, "GET / HTTP/1.1\nConnection: close\n\n")) == [200]
+        assert Visitor(sala.url).cookie

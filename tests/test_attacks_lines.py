@@ -18,12 +18,11 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from bot.callers import MOST_LINES, Caller, allow_lines
+from bot.callers import Caller
 from bot.channels.browser import routes
 from bot.channels.browser_full import Full
 from bot.conversation.model import LANGUAGES
 from bot.gate import Gate
-from tests.serving import served
 from tests.test_browser_door import HOME, Peer
 
 PATIENCE = 15
@@ -143,19 +142,6 @@ def test_idle_lines_keep_nobody_out(tmp_path: Path) -> None:
             held.enter_context(sala.line("GET / HTTP/1.1\n"))
         assert sala.asks()[0] == 200
         assert sala.visits() == 204
-
-
-def test_more_idle_lines_than_there_may_be_keep_nobody_out_of_the_running_server(
-    tmp_path: Path,
-) -> None:
-    allow_lines()
-    with served(tmp_path) as sala, ExitStack() as held:
-        other = Open(int(sala.url.rpartition(":")[2]), None)  # type: ignore[arg-type]
-        for _ in range(MOST_LINES + 20):
-            held.enter_context(other.line())
-        assert other.asks()[0] == 200
-        assert other.visits() == 204
-        assert other.asks(path="/healthz")[0] == 200
 
 
 @pytest.mark.parametrize(
