@@ -72,8 +72,12 @@ def test_a_token_for_another_time_channel_or_nobody_opens_nothing(
 
 
 @pytest.mark.parametrize(
-    "token", [id_token("none"), id_token("RS256"), "x", "a.b.c", "e30.e30.e30", id_token() + "/"]
-)
+    "token",
+    [
+        id_token("none"), id_token("RS256"), "x", "a.b.c", "e30.e30.e30", id_token() + "/",
+        "W1tb" * 500 + ".e30.e30",
+    ],
+)  # fmt: skip
 def test_a_token_of_a_strange_form_is_not_even_shown_to_line(token: str, tmp_path: Path) -> None:
     async def story(sala: Account) -> None:
         sala.line.id_tokens[token] = claims()

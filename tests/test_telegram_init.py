@@ -74,7 +74,9 @@ def test_one_letter_changed_is_not_believed(user: int) -> None:
         signed().replace("signature=&", ""), signed(at=AT - timedelta(hours=1, seconds=1)),
         signed(at=AT + timedelta(minutes=2)), signed(auth_date=""), signed(auth_date="٣"),
         signed(auth_date="-1"), signed(user="77"), signed(user='{"id":"77"}'), signed(user="[["),
-        signed(user='{"id":0}'), signed(more="x" * LONGEST), signed() + "%ff=1", "a=%ff&hash=0",
+        signed(user='{"id":0}'),
+        signed(auth_date="9" * 12), "user=\ud83d&hash=0",
+        signed(more="x" * LONGEST), signed() + "%ff=1", "a=%ff&hash=0",
         "&".join(f"a{n}=1" for n in range(99)),
     ],
 )  # fmt: skip

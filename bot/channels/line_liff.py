@@ -78,7 +78,7 @@ def alleged_algorithm(token: str) -> str:
     head = token.partition(".")[0]
     try:
         plain = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unproven from None
     alg = plain.get("alg") if isinstance(plain, dict) else None
     if not isinstance(alg, str):

@@ -27,7 +27,7 @@ PRODUCTION: Final = bytes.fromhex(
 
 _FIELDS: Final = 40
 _HASH: Final = re.compile("[0-9a-f]{64}")
-_DATE: Final = re.compile("[0-9]{1,12}")
+_DATE: Final = re.compile("[0-9]{1,11}")
 
 Whose = Callable[[str, datetime], int]
 """The id of the person who opened the mini-app at this time, by the `initData` shown; Forged."""
@@ -76,6 +76,7 @@ def _fields(init_data: str) -> dict[str, str]:
     if len(init_data) > LONGEST:
         raise Forged
     try:
+        init_data.encode()  # half an emoji is valid JSON and no valid text
         pairs = parse_qsl(
             init_data,
             keep_blank_values=True,

@@ -42,6 +42,7 @@ PUSHED: Final = ("news", "ask.how")
 _CHOICE: Final = re.compile(r"([a-z0-9_.]{1,40})=([A-Za-z0-9_.-]{1,20})")
 _START: Final = re.compile(r"/start(@\w+)?(\s|$)")
 _TO_BOT: Final = re.compile(r"(/\w+)@\w+")
+_VALID: Final = re.compile("[^\ud800-\udfff]{1,500}")
 
 _KINDS: Final[dict[str, ContentMedia]] = {
     "image/jpeg": "image", "image/png": "image", "image/webp": "image", "image/heic": "image",
@@ -135,8 +136,7 @@ def _events(message: Mapping[str, Any], at: datetime) -> Iterator[Inbound]:
     ref = None if id is None else str(id)
     kind = next((kind for name, kind in _MEDIA if name in message), None)
     if kind:
-        album = message.get("media_group_id")
-        yield Media(at, kind, ref, album if isinstance(album, str) else None)
+        yield Media(at, kind, ref, _text(message.get("media_group_id")))
     words = message.get("caption" if kind else "text")
     if isinstance(words, str) and words.strip():
         yield _typed(words, ref, message, at)
@@ -170,12 +170,17 @@ def _content(message: Mapping[str, Any]) -> Content | None:
 def _file(plain: object) -> tuple[str, int | None, int] | None:
     """File id, bytes where they are told, and pixels."""
     match plain:
-        case {"file_id": str(id), **more} if id:
+        case {"file_id": str(id), **more} if _text(id):
             size, width, height = (more.get(name) for name in ("file_size", "width", "height"))
             pixels = width * height if isinstance(width, int) and isinstance(height, int) else 0
             return id, size if isinstance(size, int) else None, pixels
         case _:
             return None
+
+
+def _text(said: object) -> str | None:
+    """An id of Telegram's, when it is valid text."""
+    return said if isinstance(said, str) and _VALID.fullmatch(said) else None
 
 
 def _id(message: Mapping[str, Any]) -> int | None:
