@@ -153,8 +153,8 @@ class Outbox:
             for pending, effect in decoded:
                 if isinstance(effect, Fetch):
                     await self._begin_fetch(bundle, pending.id, effect)
-                elif not isinstance(effect, Send):
-                    await self._do(bundle, pending, effect)
+                elif not isinstance(effect, Send) and not await self._do(bundle, pending, effect):
+                    sends.clear()
             for together in _together(sends, whole=self.channels[bundle.channel].together):
                 if not await self._send(bundle, together):
                     break
@@ -191,15 +191,17 @@ class Outbox:
                 break
         return decoded
 
-    async def _do(self, bundle: Bundle, pending: Pending, effect: Effect) -> None:
+    async def _do(self, bundle: Bundle, pending: Pending, effect: Effect) -> bool:
+        """Whether there may still be somebody to be written to."""
         self._look.add(bundle.conversation)  # what is done may become an event
         try:
             await self._act(bundle, pending.id, effect)
         except Exception as error:  # the loop must outlive any one effect
             await self._failed(bundle, [pending], error)
-        else:
-            metrics.effect(bundle.channel, "done")
-            await self._settle(bundle, [pending.id])
+            return not isinstance(error, Unreachable)
+        metrics.effect(bundle.channel, "done")
+        await self._settle(bundle, [pending.id])
+        return True
 
     async def _not_over(self, bundle: Bundle) -> Bundle:
         """The bundle without what went out before, which is settled before anything else goes."""
@@ -295,6 +297,8 @@ class Outbox:
     async def _act(self, bundle: Bundle, id: EffectId, effect: Effect) -> None:
         now = self.clock()
         match effect:
+            case Remove() | Speak() if not bundle.address:
+                pass  # nobody is there any more
             case CheckCase():
                 await self._check(bundle, id, effect)
             case Withdraw():

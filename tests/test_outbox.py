@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from bot import outbox
-from bot.conversation.model import Chose, NodeId, Opened
+from bot.channels import Unreachable
+from bot.conversation.model import Chose, Language, NodeId, Opened
 from bot.store import Bundle, ConversationId, EffectId
 from bot.store.jobs import Unwritten
 from bot.store.sqlite import SqliteStore
-from tests.talking import DAY, VAULT, Talk, play, until, working
+from tests import databases
+from tests.talking import DAY, VAULT, Door, Talk, play, until, working
 
 
 class LateReader(SqliteStore):
@@ -121,3 +123,29 @@ def test_what_went_out_and_cannot_be_settled_is_not_sent_again(
 
     monkeypatch.setattr(outbox, "PAUSE", 0)
     play(tmp_path, story)
+
+
+class Blocked(Door):
+    """Its menus and its messages reach nobody any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried: list[bytes] = []
+
+    async def speak(self, address: bytes, language: Language) -> None:
+        self.tried.append(address)
+        raise Unreachable
+
+
+def test_who_cannot_be_reached_is_written_to_no_more_and_nothing_of_them_stays(
+    tmp_path: Path,
+) -> None:
+    door = Blocked()
+
+    async def story(talk: Talk) -> None:
+        await talk.opens()
+        await talk.works_later(minutes=30)
+        assert (len(door.tried), door.sent) == (1, [])
+        assert databases.dump(tmp_path / "sala.db")["outbox"] == []
+
+    play(tmp_path, story, door)
