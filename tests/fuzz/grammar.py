@@ -12,15 +12,15 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-LONG: Final = os.environ.get("SALA_FUZZ") == "long"
+LONG: Final = "SALA_FUZZ" in os.environ
 CANARY: Final = "canary-0812345678"
 """In much of what is sent, and in no log and no answer."""
 
 
-def bounded(examples: int, long: int) -> settings:
-    """The same examples in every short run; others, and many more, in each long one."""
+def bounded(examples: int) -> settings:
+    """The same few in every short run; others, and so many as `SALA_FUZZ` says, in a long one."""
     return settings(
-        max_examples=long if LONG else examples, derandomize=not LONG, database=None,
+        max_examples=int(os.environ.get("SALA_FUZZ", examples)), derandomize=not LONG, database=None,
         deadline=None, phases=[Phase.explicit, Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
