@@ -195,7 +195,7 @@ async def erases(sala: Sala, number: str, writes: int | None, *, after: bool) ->
     digest = named(VAULT, number)
     rows = [row for row in databases.dump(sala.folder / "sala.db")["cases"] if digest in row]
     cells = [cell for row in rows for cell in row if isinstance(cell, bytes)]
-    cells = [cell for cell in cells if cell not in map(who, NAMES)]  # its follower lives on
+    cells = [cell for cell in cells if cell not in [*map(who, NAMES)]]  # its follower lives on
     await sala.store.withdraw(number, sala.now, erase=True)
     await sala.sweeps(writes, after=after)
     assert await sala.store.standing(number) is None
