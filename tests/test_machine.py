@@ -44,7 +44,7 @@ CHOICES = [(one.id, option.value) for one in TABLE.values() if isinstance(one, A
            for option in one.options]  # fmt: skip
 USUAL = [tuple(choice.split("=")) for choice in (*TO_APP, "ask.aftercare=yes")]
 PLAYED = settings(
-    max_examples=int(os.environ.get("SALA_FUZZ", 8)), stateful_step_count=60 if LONG else 25,
+    max_examples=int(os.environ.get("SALA_FUZZ") or 8), stateful_step_count=60 if LONG else 25,
     derandomize=not LONG, database=None, deadline=None, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 

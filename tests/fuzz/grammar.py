@@ -20,8 +20,8 @@ CANARY: Final = "canary-0812345678"
 def bounded(examples: int) -> settings:
     """The same few in every short run; others, and so many as `SALA_FUZZ` says, in a long one."""
     return settings(
-        max_examples=int(os.environ.get("SALA_FUZZ", examples)), derandomize=not LONG, database=None,
-        deadline=None, phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        max_examples=int(os.environ.get("SALA_FUZZ") or examples), derandomize=not LONG,
+        database=None, deadline=None, phases=[Phase.explicit, Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
 
