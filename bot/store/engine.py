@@ -32,7 +32,7 @@ else:
 
 GROUP: Final = 50
 """Writes that share one commit at most."""
-GROUP_SECONDS: Final = 0.005
+GROUP_SECONDS: Final = 0.02
 """After this time a group takes no more writes."""
 APART: Final = 0.02
 """Seconds from the beginning of a commit that was shared to the next: what a tap in a crowd waits

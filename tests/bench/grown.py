@@ -243,7 +243,7 @@ def _copy(address: str, town: Town, table: str) -> None:
     made, first, last = _statement(table, town)
     columns = [f'"{one}"' for one in TABLES[table][1]]
     with psycopg.connect(address) as pg:
-        kinds = dict(pg.execute(_KINDS, (table,)).fetchall())
+        kinds: dict[str, str] = dict(pg.execute(_KINDS, (table,)).fetchall())
         cast = ", ".join(f"{one}::{kinds[one.strip(chr(34))]}" for one in columns)
         names = ", ".join(columns)
         query = f"""copy (select {cast} from (with series(n) as (

@@ -5,21 +5,40 @@ Run: make bench-large. SALA_BENCH_FOLDER names a folder to fill once and keep.
 """
 
 import asyncio
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
 
+from bot.exchange import stopncii
+from bot.store import (
+    Arrival,
+    Claimed,
+    ConversationId,
+    EffectId,
+    Partner,
+    Planned,
+    Turn,
+)
 from bot.store.postgres import PostgresStore
 from bot.store.sqlite import SqliteStore
 from bot.store.whole import WholeStore
 from bot.vault import load_or_make
 from tests import databases
 from tests.bench import grown
-from tests.bench.grown import NOW, Town
+from tests.bench.grown import ADDRESS, NOW, PAGE, Town
 
-FILES = (10_000, 1_000_000)
-SERVED = (10_000, 1_000_000, 10_000_000)
+MOST = int(os.environ.get("SALA_BENCH_CASES", "10000000"))
+FILES = tuple(n for n in (10_000, 1_000_000) if n <= MOST)
+SERVED = tuple(n for n in (10_000, 1_000_000, 10_000_000) if n <= MOST)
+ROUNDS, WARM, CROWD = 30, 3, 50
+SERVING = ("shared_buffers=1GB", "effective_cache_size=8GB")
 FILLING = ("fsync=off", "wal_level=minimal", "max_wal_senders=0", "max_wal_size=4GB",
            "shared_buffers=256MB", "autovacuum=off")  # fmt: skip
 
@@ -78,5 +97,118 @@ def fill(folder: Path) -> None:
         databases.ran(address, "checkpoint")
 
 
+# ---------------------------------------------------------------- measured in turns
+
+
+@dataclass
+class Place:
+    """A filled store, and what each kind of work took there, in milliseconds."""
+
+    town: Town
+    store: WholeStore
+    reader: Partner
+    chance: Random
+    took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    serial: int = 0
+
+    @asynccontextmanager
+    async def timed(self, what: str, each: int = 1) -> AsyncIterator[None]:
+        began = time.perf_counter()
+        yield
+        self.took[what].append((time.perf_counter() - began) * 1000 / each)
+
+    async def round(self) -> None:
+        """Each kind of work, for people of these days and for anybody."""
+        for whose, cases in (("", self.town.recent), (", anybody's", self.town.anywhere)):
+            people = [self.town.conversation(n) for n in self.chance.sample(cases, CROWD)]
+            async with self.timed(f"a turn{whose}"):
+                await self.arrives(people[0])
+                await self.answer(await self.store.claim(["line"], NOW, CROWD))
+            async with self.timed(f"a turn of {CROWD} at once{whose}", CROWD):
+                await asyncio.gather(*(self.arrives(one) for one in people))
+                async with self.timed(f"claiming {CROWD}{whose}"):
+                    claims = await self.store.claim(["line"], NOW, CROWD)
+                await self.answer(claims)
+            assert len(claims) == CROWD
+            for n in self.chance.sample(cases, 10):
+                async with self.timed(f"the standing of a case{whose}"):
+                    standing = await self.store.standing(str(n))
+                assert standing
+        await self.reads()
+        async with self.timed("looking for what is over"):
+            await self.store.sweep(NOW)
+
+    async def arrives(self, who: ConversationId) -> None:
+        self.serial += 1
+        id = f"{time.time_ns()}.{self.serial}"
+        assert await self.store.receive(Arrival("line", id, who, ADDRESS, b"b" * 200, NOW))
+
+    async def answer(self, claims: Sequence[Claimed]) -> None:
+        await asyncio.gather(*(self.turn(one) for one in claims))
+
+    async def turn(self, claimed: Claimed) -> None:
+        ids = [EffectId(f"{claimed.version}.{n}") for n in range(2)]
+        effects = tuple(Planned(id, b"x" * 100, NOW) for id in ids)
+        assert claimed.state == grown.STATE
+        assert await self.store.commit(claimed, Turn(grown.STATE, effects))
+        await self.store.settle(claimed.conversation, ids)
+
+    async def reads(self) -> None:
+        """A page of FetchHashes, as it is answered."""
+        after = self.chance.choice(self.town.windows)
+        async with self.timed(f"a page of {PAGE} hashes"):
+            page = await self.store.feed(self.reader, ["adults"], 0, after, PAGE, NOW)
+            stopncii.answer(page, stopncii.Query(0, PAGE, None, 0))
+        assert len(page.records) == PAGE
+
+
+async def measured(stores: Sequence[tuple[Town, WholeStore]]) -> list[Place]:
+    """All in turns, so that a busy minute hits all; the first rounds only warm up."""
+    places = []
+    for town, store in stores:
+        (reader,) = await store.partners()
+        places.append(Place(town, store, reader, Random(7)))  # no secret
+    for number in range(WARM + ROUNDS):
+        for one in places:
+            if number == WARM:
+                one.took.clear()
+            await one.round()
+    for one in places:
+        await one.store.close()
+    return places
+
+
+def told(name: str, places: Sequence[Place]) -> None:
+    sizes = "".join(f"{one.town.cases:>14,}" for one in places)
+    print(f"{name:45}{sizes}   largest / smallest (aim 2)")
+    for what in places[0].took:
+        medians = [statistics.median(one.took[what]) for one in places]
+        values = "".join(f"{value:14.2f}" for value in medians)
+        print(f"  {what + ', ms':43}{values}   {medians[-1] / medians[0]:.2f}")
+
+
+def main(folder: Path) -> None:
+    print(f"load {os.getloadavg()[0]:.1f}")
+    fill(folder)
+    vault = load_or_make(folder / "keys")[0]
+    files = [
+        (Town(n, vault), SqliteStore.open(file_of(folder, n), vault, lambda: NOW)) for n in FILES
+    ]
+    told("SQLite", asyncio.run(measured(files)))
+    with server(folder, SERVING) as address:
+        served = [
+            (Town(n, vault), PostgresStore.open(database_of(folder, address, n), vault, lambda: NOW,
+                                                here=()))
+            for n in SERVED
+        ]  # fmt: skip
+        told("PostgreSQL", asyncio.run(measured(served)))
+    print(f"load {os.getloadavg()[0]:.1f}")
+
+
 if __name__ == "__main__":
-    fill(Path(sys.argv[1]))
+    if kept := os.environ.get("SALA_BENCH_FOLDER"):
+        main(Path(kept))
+    else:
+        with TemporaryDirectory(prefix="sala-growth-") as folder:
+            Path(folder).chmod(0o755)
+            main(Path(folder))
