@@ -110,6 +110,7 @@ def _line(ground: Ground) -> ChatApp:
                 settings=settings,
                 takes=ground.takes,
                 cards=ground.cards,
+                answers=ground.answers,
             )
         )
 

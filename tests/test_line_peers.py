@@ -5,13 +5,18 @@ import json
 import logging
 import random
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from starlette.applications import Starlette
 
+from bot.channels import line_wire
+from bot.channels.line import routes
 from bot.channels.line_faces import rich_menu
 from bot.channels.line_menu import find_font, rich_menu_image
 from bot.channels.line_setup import put_liff, put_menu, set_webhook, try_webhook
@@ -123,6 +128,32 @@ def _actions(sala: Account) -> list[Json]:
 def test_a_chat_shows_that_an_answer_is_coming_but_not_to_those_who_left(tmp_path: Path) -> None:
     async def story(sala: Account) -> None:
         await sala.post(sala.text("hi"), sala.event("unfollow", BOB))
+        while not sala.line.asked(LOADING):
+            await asyncio.sleep(0)
+        assert sala.line.asked(LOADING) == [202]
+
+    play(tmp_path, story)
+
+
+def test_a_door_that_leaves_the_answer_to_others_shows_nobody_that_it_comes(tmp_path: Path) -> None:
+    async def story(sala: Account) -> None:
+        sala.door = replace(sala.door, answers=False)
+        app = Starlette(routes=routes(sala.door))
+        sala.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=HOME)
+        await sala.hears(sala.text("hi"))
+        await sala.hears(sala.text("hello"))
+        assert sala.line.asked(LOADING) == []
+
+    play(tmp_path, story)
+
+
+def test_in_a_crowd_few_are_shown_that_an_answer_is_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_wire, "MOST_SHOWN", 1)
+
+    async def story(sala: Account) -> None:
+        await sala.post(sala.text("hi"), sala.text("hi", BOB), sala.text("hi", "U" + "c" * 32))
         while not sala.line.asked(LOADING):
             await asyncio.sleep(0)
         assert sala.line.asked(LOADING) == [202]

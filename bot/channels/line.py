@@ -57,6 +57,8 @@ class LineDoor:
     """Whether a picture may be taken that was asked for (C16)."""
     cards: Cards = field(default_factory=dict)
     """The help card in every language, for when Sala cannot answer."""
+    answers: bool = True
+    """Whether this process answers; one that does not cannot know when that was done."""
 
 
 def line_channel(
@@ -106,7 +108,8 @@ async def _hear(door: LineDoor, body: bytes, headers: Headers) -> Answer:
         return Answer(503)
     if arrived:
         door.wake()
-        _show_coming(door, arrived)
+        if door.answers:
+            _show_coming(door, arrived)
     return Answer(200)
 
 

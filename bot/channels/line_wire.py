@@ -39,6 +39,8 @@ RESERVE: Final = 0.2
 PRESENT: Final = timedelta(minutes=10)
 REREAD: Final = timedelta(minutes=10)
 SOON: Final = timedelta(seconds=2)
+MOST_SHOWN: Final = 20
+"""People who are shown at once that an answer is coming: in a crowd the answers come first."""
 GLANCE: Final = 0.8
 """Seconds a webhook's answer, due within two, may wait to learn a newcomer's language."""
 PATIENCE: Final = 0.7
@@ -266,7 +268,7 @@ class LineChannel(Plain):
         return self._menus
 
     def _show_coming(self, to: Address) -> None:
-        if self._usable(to, self.clock()) and not self._closed:
+        if len(self._showing) < MOST_SHOWN and self._usable(to, self.clock()) and not self._closed:
             self._aside(self.api.loading(to.user))
 
     def _aside(self, call: Coroutine[Any, Any, None]) -> None:

@@ -41,7 +41,7 @@ _FETCHED = """insert into fetched select :partner, :list, :last
     and change < :first and change > coalesce(
       (select through from fetched where partner = :partner and list = :list), 0))
   on conflict(partner, list) do update set through = max(fetched.through, excluded.through)"""
-_LATER = "select 1 from hash where list = ? and signal is not null and change > ?"
+_LATER = "select 1 from hash where list = ? and signal is not null and change > ? limit 1"
 _SEAL = "update edge set modified = max(modified, ?)"
 _KNOWN = "select 1 from hash where id = ? and signal is not null"
 _OLD_WORD = "select value, tags from feedback where hash = ? and partner = ?"

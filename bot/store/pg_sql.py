@@ -25,6 +25,11 @@ _INSTEAD: Final = {
       on conflict do nothing""",
 }
 
+# A page of the feed is joined row by row: the planner would rather read all of what was answered.
+_BY_KEY: Final = "left join {0} on {0}.hash = page.id"
+_EACH: Final = """left join lateral (select * from {0} where {0}.hash = page.id offset 0) as {0}
+  on true"""
+
 Rows = RawCursor[tuple[Any, ...]]
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -46,7 +51,10 @@ def translated(sql: str) -> tuple[bytes, tuple[str, ...]]:
             names.append(found[1])
         return f"${names.index(found[1]) + 1}"
 
-    text = _WORD.sub(word, _INSTEAD.get(sql, sql))
+    wanted = _INSTEAD.get(sql, sql)
+    for name in ("claim", "feedback"):
+        wanted = wanted.replace(_BY_KEY.format(name), _EACH.format(name))
+    text = _WORD.sub(word, wanted)
     if _NUMBERED.match(text):
         text += " returning seq"
     return text.encode(), tuple(names)

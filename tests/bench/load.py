@@ -32,6 +32,8 @@ SECONDS = 60.0
 STILL = 20.0
 """Seconds without an answer after which what is not answered counts as lost."""
 NEWCOMERS = 4
+WORDS = ("hello", "someone has my pictures", "ช่วยด้วย")
+"""Said before: the ear loads with the first words."""
 CHOICES = ("ask.phone=own", "ask.who=self")
 SECRET, TOKEN = "the channel's secret", "a-channel-token"
 TELEGRAM_TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
@@ -41,7 +43,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.I)
 _TO = re.compile(rb'"(replyToken|to)": ?"([^"]+)"')
 _BOT = {"id": 110201543, "is_bot": True, "first_name": "Sala", "username": "sala_bot"}
 _SENT = {"sentMessages": [{"id": "461230966842064897", "quoteToken": "IStG5h1Tz7b"}]}
-_SAYS: dict[str, dict[str, object]] = {
+_SAYS: dict[str, object] = {
     "reply": _SENT, "push": _SENT, "getMe": {"ok": True, "result": _BOT}, "start": {},
     "list": {"aliases": []}, "quota": {"type": "none"}, "consumption": {"totalUsage": 0},
 }  # fmt: skip
@@ -223,9 +225,10 @@ def running(
     environment: dict[str, str], folder: Path, *parts: str
 ) -> Iterator["subprocess.Popen[str]"]:
     """A `sala run`, which is open when the block begins."""
-    with subprocess.Popen(
-        [*SALA, "run", *parts], env=environment, cwd=folder, stdout=subprocess.PIPE,
-        stderr=(folder / f"log{''.join(parts)}").open("w"), text=True,
+    log = (folder / f"log{''.join(parts)}").open("w")
+    with log, subprocess.Popen(
+        [*SALA, "run", *parts], env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=log,
+        text=True,
     ) as process:  # fmt: skip
         try:
             assert process.stdout
@@ -253,7 +256,8 @@ def memory(process: "subprocess.Popen[str]") -> tuple[float, float]:
 
 
 def _sum(told: Sequence[str], name: str) -> float:
-    return sum(int(re.search(rf"^{name}: +(\d+)", one, re.M)[1]) for one in told) / 1024  # type: ignore[index]  # it is there
+    found = [re.search(rf"^{name}: +(\d+)", one, re.M) for one in told]
+    return sum(int(one[1]) for one in found if one) / 1024
 
 
 def percentile(values: Sequence[float], hundredths: int) -> float:
@@ -263,9 +267,32 @@ def percentile(values: Sequence[float], hundredths: int) -> float:
 # ---------------------------------------------------------------- measuring
 
 
+@dataclass
+class Outcome:
+    """What came of a load: `held` are MB of each process at rest and after it, as they are and
+    with what they share counted once."""
+
+    crowd: Crowd
+    seconds: float = 0.0
+    whole: float = 0.0
+    """Until the last answer."""
+    in_time: int = 0
+    held: list[tuple[str, tuple[float, float], tuple[float, float]]] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        return sum(1 for one in self.crowd.posted if not self.crowd.platform.answers[one])
+
+    @property
+    def twice(self) -> int:
+        platform = self.crowd.platform
+        return sum(count - 1 for count in platform.answers.values()) + platform.strays
+
+
 async def load(
-    name: str, folder: Path, database: str, parts: Sequence[str], seconds: float
-) -> None:
+    folder: Path, database: str, parts: Sequence[str], seconds: float, rest: float = 5.0
+) -> Outcome:
+    """So many seconds of posts, once `sala run` with each of these parts is open and rested."""
     platform, port = Platform(), free_port()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Api(platform), "127.0.0.1", 0)
@@ -277,27 +304,22 @@ async def load(
             for part in ([one] if one else [] for one in parts)
         ]
         crowd = Crowd(platform, port)
-        for words in ("hello", "someone has my pictures", "ช่วยด้วย"):
+        for words in WORDS:
             await crowd.says(words)
         await until_answered(platform)
-        await asyncio.sleep(5)
+        await asyncio.sleep(rest)
         at_rest = [memory(one) for one in salas]
-        before = os.getloadavg()[0]
-        began = time.monotonic()
+        before, began = len(platform.answers), time.monotonic()
         crowd.until = began + seconds
         await asyncio.gather(*(crowd.posts() for _ in range(LINES)))
-        took, in_time = time.monotonic() - began, len(platform.answers) - 3
+        outcome = Outcome(crowd, time.monotonic() - began, in_time=len(platform.answers) - before)
         await until_answered(platform)
-        whole = platform.last - began
-        await asyncio.sleep(3)
-        after = [memory(one) for one in salas]
-        report(name, crowd, took, whole, in_time)
-        for which, rest, then in zip(parts, at_rest, after, strict=True):
-            print(f"  memory of sala run {which or 'whole'}: {rest[0]:.0f} MB at rest "
-                  f"(shared once {rest[1]:.0f}), {then[0]:.0f} ({then[1]:.0f}) after")  # fmt: skip
-        print(f"  load {before:.1f} before, {os.getloadavg()[0]:.1f} after; calls {platform.calls}")
+        outcome.whole = platform.last - began
+        await asyncio.sleep(rest)
+        outcome.held = [*zip(parts, at_rest, map(memory, salas), strict=True)]
     server.close()
     await server.wait_closed()
+    return outcome
 
 
 async def until_answered(platform: Platform) -> None:
@@ -307,34 +329,39 @@ async def until_answered(platform: Platform) -> None:
         await asyncio.sleep(0.1)
 
 
-def report(name: str, crowd: Crowd, took: float, whole: float, in_time: int) -> None:
-    accepted, answers = len(crowd.took), crowd.platform.answers
-    lost = sum(1 for event in crowd.posted if not answers[event])
-    twice = sum(count - 1 for count in answers.values()) + crowd.platform.strays
-    p50, p99 = (percentile(crowd.took, which) * 1000 for which in (50, 99))
-    print(f"{name}: {accepted:,} accepted in {took:.0f} s, {accepted / took:,.0f} a second; "
-          f"acknowledged in {p50:.0f} ms (p50), {p99:.0f} ms (p99); "
-          f"{in_time / took:,.0f} turns a second meanwhile, "
-          f"{accepted / whole:,.0f} until all was answered ({whole:.0f} s); "
-          f"lost {lost}, duplicated {twice}, refused {dict(crowd.refused)}; "
-          f"{crowd.people:,} people")  # fmt: skip
+def report(name: str, one: Outcome) -> None:
+    accepted = len(one.crowd.took)
+    p50, p99 = (percentile(one.crowd.took, which) * 1000 for which in (50, 99))
+    print(f"{name}: {accepted:,} accepted in {one.seconds:.0f} s, "
+          f"{accepted / one.seconds:,.0f} a second; acknowledged in {p50:.0f} ms (p50), "
+          f"{p99:.0f} ms (p99); {one.in_time / one.seconds:,.0f} turns a second meanwhile, "
+          f"{accepted / one.whole:,.0f} until all was answered ({one.whole:.0f} s); "
+          f"lost {one.lost}, duplicated {one.twice}, refused {dict(one.crowd.refused)}; "
+          f"{one.crowd.people:,} people")  # fmt: skip
+    for part, rest, after in one.held:
+        print(f"  sala run {part or '(whole)'}: {rest[0]:.0f} MB resident at rest, "
+              f"{rest[1]:.0f} with what is shared counted once; {after[0]:.0f} and {after[1]:.0f} "
+              "after the load")  # fmt: skip
+    load = os.getloadavg()[0]
+    print(f"  calls {dict(one.crowd.platform.calls)}; load of the machine {load:.1f}")
+
+
+def measured(name: str, parts: Sequence[str], seconds: float, *, served: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
+        database = opened.enter_context(databases.server(DURABLE)) if served else ""
+        report(name, asyncio.run(load(Path(folder), database, parts, seconds)))
 
 
 def main(*words: str) -> None:
+    print(f"load of the machine {os.getloadavg()[0]:.1f}")
     seconds = next((float(one) for one in words if one[0].isdigit()), SECONDS)
     wanted = {*words} & {"sqlite", "postgres"} or {"sqlite", "postgres"}
     if "sqlite" in wanted:
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(load("SQLite, one process", Path(folder), "", [""], seconds))
+        measured("SQLite, one process", [""], seconds, served=False)
     if "postgres" in wanted:
         parts = ["--web-only", "--worker-only", "--worker-only"]
-        with tempfile.TemporaryDirectory() as folder, databases.server(DURABLE) as address:
-            name = "PostgreSQL, one web and two workers"
-            asyncio.run(load(name, Path(folder), address, parts, seconds))
-            databases.ran(address, "drop schema public cascade")
-            databases.ran(address, "create schema public")
-        with tempfile.TemporaryDirectory() as folder, databases.server(DURABLE) as address:
-            asyncio.run(load("PostgreSQL, one whole process", Path(folder), address, [""], seconds))
+        measured("PostgreSQL, one web and two workers", parts, seconds, served=True)
+        measured("PostgreSQL, one whole process", [""], seconds, served=True)
 
 
 if __name__ == "__main__":
