@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.conversation.codec import decode_inbound, decode_state
 from bot.store import ConversationId, EffectId, Turn
 from bot.store.whole import WholeStore
 from tests.turns_kept import (
@@ -390,5 +391,37 @@ def test_what_came_while_a_message_was_tried_releases_it(
         await answered(store, "1", effect("a"))
         await store.retry(ANN, [EffectId("a")], None, began)
         assert bool(await due_ids(store)) is free
+
+    play(tmp_path, story)
+
+
+# ---------------------------------------------------------------- a damaged row
+
+
+DAMAGE = {
+    "event": "update inbox set body = ? where conversation = ?",
+    "state": "update conversation set state = ? where id = ?",
+    "message": "update outbox set body = ? where conversation = ?",
+    "address": "update conversation set address = ? where id = ?",
+}
+
+
+@pytest.mark.parametrize("part", DAMAGE)
+def test_a_damaged_row_holds_up_nobody_else(tmp_path: Path, part: str) -> None:
+    async def story(store: WholeStore) -> None:
+        await answered(store, "1", effect("e1"))
+        await store.receive(event("2"))
+        await store.receive(event("3", BOB))
+        await store._engine.write(lambda db: db.execute(DAMAGE[part], (b"damaged", ANN)).rowcount)
+        claims = {one.conversation: one for one in await store.claim(DOORS, NOW, 10)}
+        assert [one.body for one in claims[BOB].waiting] == [b"3"]
+        assert await store.commit(claims[BOB], Turn(b"s", (effect("e2"),)))
+        damaged = claims[ANN]
+        if part in {"event", "state"}:
+            body = damaged.waiting[0].body if part == "event" else damaged.state
+            with pytest.raises(ValueError, match="Expecting value"):
+                (decode_inbound if part == "event" else decode_state)(body or b"")
+        await store.park(damaged, damaged.waiting[0].seq)
+        assert {"e2"} <= {*await due_ids(store)}
 
     play(tmp_path, story)

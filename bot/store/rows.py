@@ -1,9 +1,13 @@
 """What a turn writes, sealed and ready to be written: given to whichever database."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bot.store import ConversationId, EffectId
+from bot.vault import Unopened, Vault
+
+DAMAGED: Final = b"\0"
+"""No codec reads it."""
 
 Effect = tuple[ConversationId, EffectId, int | None, bytes, bool]
 """(conversation, id, when it is due or None while it is held, body, said)."""
@@ -64,3 +68,11 @@ def way_place(conversation: ConversationId, effect: str) -> str:
 def effect_place(conversation: ConversationId, effect: str) -> str:
     """Where an effect's body is sealed for."""
     return f"outbox.body|{conversation.hex()}|{effect}"
+
+
+def opened(vault: Vault, where: str, sealed: bytes) -> bytes:
+    """What was sealed; of a damaged row what nobody can read, so that it holds up nobody else."""
+    try:
+        return vault.open(where, sealed)
+    except Unopened:
+        return DAMAGED

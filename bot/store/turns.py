@@ -26,6 +26,7 @@ from bot.store.rows import (
     Settled,
     Turned,
     effect_place,
+    opened,
     place,
     way_place,
 )
@@ -172,7 +173,7 @@ class Turns(Part):
 
     def _state(self, sealed: Claimed) -> bytes | None:
         where = place("conversation.state", sealed.conversation)
-        return sealed.state and self._vault.open(where, sealed.state)
+        return sealed.state and opened(self._vault, where, sealed.state)
 
     def _claims(self, db: Connection, ids: Sequence[ConversationId], at: int) -> list[Claimed]:
         return [self._claimed(db, id, at) for id in ids]
@@ -187,9 +188,9 @@ class Turns(Part):
         self, id: ConversationId, kept: Sequence[Any], waiting: Iterable[Any], rung: Iterable[str]
     ) -> Claimed:
         channel, version, sealed = kept
-        state = sealed and self._vault.open(place("conversation.state", id), sealed)
+        state = sealed and opened(self._vault, place("conversation.state", id), sealed)
         events = [
-            Waiting(seq, self._vault.open(place("inbox.body", event), body))
+            Waiting(seq, opened(self._vault, place("inbox.body", event), body))
             for seq, event, body in waiting
         ]
         return Claimed(id, channel, version, state, tuple(events), tuple(rung))
@@ -239,7 +240,7 @@ class Turns(Part):
         return Bundle(id, claimed.channel, self._address(id, sealed), effects)
 
     def _address(self, id: ConversationId, sealed: bytes | None) -> bytes:
-        return self._vault.open(place("conversation.address", id), sealed) if sealed else b""
+        return opened(self._vault, place("conversation.address", id), sealed) if sealed else b""
 
     def _row(self, id: ConversationId, effect: Planned) -> Effect:
         body = self._vault.seal(effect_place(id, effect.id), effect.body)
@@ -301,8 +302,8 @@ class Turns(Part):
     def _pending(
         self, id: ConversationId, effect: str, body: bytes, attempt: int, way: bytes | None
     ) -> Pending:
-        plain = self._vault.open(effect_place(id, effect), body)
-        went = way and self._vault.open(way_place(id, effect), way)
+        plain = opened(self._vault, effect_place(id, effect), body)
+        went = way and opened(self._vault, way_place(id, effect), way)
         return Pending(EffectId(effect), plain, attempt, went)
 
     async def settle(self, conversation: ConversationId, ids: Sequence[EffectId]) -> None:
