@@ -141,7 +141,8 @@ async def all_sent(store: WholeStore) -> list[int]:
 
 def over() -> None:
     """Nothing is under way in PostgreSQL for who was killed, and its half minute is over."""
-    others = "select 1 from pg_stat_activity where pid != pg_backend_pid() and datname is not null"
+    others = """select 1 from pg_stat_activity
+      where pid != pg_backend_pid() and datname = current_database()"""
     if databases.Chosen.address:
         with psycopg.connect(databases.Chosen.address, autocommit=True) as pg:
             while pg.execute(others).fetchone():

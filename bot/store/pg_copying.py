@@ -5,10 +5,14 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from psycopg import ProgrammingError, pq
 
 from bot.store.copying import NotCopied, written_whole
+
+_HOME: Final = {"PATH": os.defpath, "HOME": str(Path.home())}
+"""Where PostgreSQL's programs look for their parts, and for certificates."""
 
 
 def dump(url: str, to: Path) -> None:
@@ -33,7 +37,8 @@ def _run(program: str, *words: str, url: str) -> None:
     if not found:
         raise NotCopied(f"{program} is needed (on Debian: apt-get install postgresql-client).")
     done = subprocess.run(  # noqa: S603  # the words are ours
-        [found, *words], env=os.environ | named(url), stdin=subprocess.DEVNULL,
+        [found, *words], env=_HOME | _named(pq.Conninfo.get_defaults()) | named(url),
+        stdin=subprocess.DEVNULL,
         capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -48,4 +53,8 @@ def named(url: str) -> dict[str, str]:
         options = pq.Conninfo.parse(url.encode())
     except ProgrammingError:
         raise NotCopied("DATABASE_URL is no address of a PostgreSQL database.") from None
+    return _named(options)
+
+
+def _named(options: list[pq.ConninfoOption]) -> dict[str, str]:
     return {one.envvar.decode(): one.val.decode() for one in options if one.envvar and one.val}
