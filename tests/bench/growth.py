@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -170,7 +171,8 @@ class Place:
         """A page of FetchHashes, as it is answered."""
         async with self.timed(f"a page of {PAGE} hashes{how}"):
             page = await self.store.feed(self.reader, ["adults"], 0, after, PAGE, NOW)
-            stopncii.answer(page, stopncii.Query(0, PAGE, None, 0))
+            query = stopncii.Query(0, PAGE, None, 0)
+            stopncii.answer(page, query, partial(self.town.vault.seal, "feed.token"))
         assert len(page.records) == PAGE
 
 
