@@ -14,6 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 from mmap import ACCESS_READ, MADV_DONTNEED, mmap
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, cast
 
 import numpy as np
@@ -63,6 +64,10 @@ class File:
         return bytes_.reshape(-1, columns // BLOCK, 2 + BLOCK // 2)
 
 
+_LOADING: Final = Lock()
+"""Threads that hear the first words at the same time share what one of them loads."""
+
+
 @cache
 def encoder() -> Encode | None:
     """Text (no lone surrogates) to a vector of length 1; None where it cannot be had."""
@@ -71,7 +76,8 @@ def encoder() -> Encode | None:
         if spec is None or spec.origin is None or not can_run(_CPU):
             log("encoder_missing")
             return None
-        return load(Path(spec.origin).parent / MODEL)
+        with _LOADING:
+            return load(Path(spec.origin).parent / MODEL)
     except Exception as error:  # whatever a foreign library may raise: letters alone will do
         log("encoder_failed", **where(error))
         return None
@@ -91,6 +97,7 @@ def can_run(cpu: Path) -> bool:
     return set(flags.split()) >= _NEEDED
 
 
+@cache
 def load(model: Path) -> Encode:
     """An encoder with the weights of a file. ValueError for any other file than the pinned one."""
     with model.open("rb") as source:
