@@ -6,7 +6,7 @@ PO := $(wildcard locales/*/LC_MESSAGES/*.po)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCE := pyproject.toml .ci/constraints.txt
 
-.PHONY: run test ear bench faults fuzz race check catalogs sbom audit clean
+.PHONY: run test ear bench bench-large faults fuzz race check catalogs sbom audit clean
 
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
@@ -23,6 +23,12 @@ test: $(VENV)/.tested $(VENV)/.npm catalogs
 
 bench: $(VENV)/.tested catalogs
 	$(BIN)/python -m pytest --no-cov -s tests/bench/*.py
+
+# 32 webhooks at once for a minute, commits in groups, then ten million cases (30 GB of disk, an hour).
+bench-large: $(VENV)/.tested catalogs
+	$(BIN)/python -m tests.bench.load
+	$(BIN)/python -m tests.bench.stores
+	$(BIN)/python -m tests.bench.growth
 
 faults: $(VENV)/.tested catalogs
 	SALA_UPDATE=1 $(BIN)/python -m pytest --no-cov tests/test_faults.py tests/test_crash_points.py

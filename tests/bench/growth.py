@@ -17,14 +17,17 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from bot.cases.hashes import Hash, Item
 from bot.exchange import stopncii
 from bot.store import (
+    TICKET_LIVES,
     Arrival,
     Claimed,
     ConversationId,
     EffectId,
     Partner,
     Planned,
+    Ticket,
     Turn,
 )
 from bot.store.postgres import PostgresStore
@@ -140,6 +143,7 @@ class Place:
                     standing = await self.store.standing(str(n))
                 assert standing
         await self.reads(self.chance.choice(self.town.windows))
+        await self.registers()
         async with self.timed("looking for what is over"):
             await self.store.sweep(NOW)
 
@@ -167,6 +171,17 @@ class Place:
         assert await self.store.commit(claimed, Turn(grown.STATE, effects))
         await self.store.settle(claimed.conversation, ids)
 
+    async def registers(self) -> None:
+        """A picture of nine codes becomes a case: all such writes come one after the other."""
+        who = self.town.conversation(self.chance.choice(self.town.recent))
+        values = [f"{self.chance.getrandbits(256):064x}" for _ in range(9)]
+        codes = [Hash("pdq", f"self-{n}", one, 90) for n, one in enumerate(values)]
+        digest = os.urandom(32)
+        await self.store.issue(Ticket(digest, who, "adults", NOW + TICKET_LIVES))
+        async with self.timed("a picture of nine codes registered"):
+            await self.store.register(digest, [Item("image", tuple(codes))], NOW)
+        await self.answer(await self.store.claim(["line"], NOW, CROWD))
+
     async def reads(self, after: int, how: str = "") -> None:
         """A page of FetchHashes, as it is answered."""
         async with self.timed(f"a page of {PAGE} hashes{how}"):
@@ -181,7 +196,7 @@ async def measured(stores: Sequence[tuple[Town, WholeStore]]) -> list[Place]:
     places = []
     for town, store in stores:
         (reader,) = await store.partners()
-        places.append(Place(town, store, reader, Random(7)))  # no secret
+        places.append(Place(town, store, reader, Random(time.time_ns())))  # no secret
     for one in places:
         await one.first()
     for _ in range(ROUNDS):
