@@ -37,8 +37,6 @@ GROUP_SECONDS: Final = 0.02
 APART: Final = 0.02
 """Seconds from the beginning of a commit that was shared to the next: what a tap in a crowd waits
 for at most, and what makes its company large."""
-READ_KB: Final = 16_000
-"""What the reader keeps of the file: the upper pages of all its trees at a million cases."""
 BUSY_MS: Final = 10_000
 """How long a write waits for another process."""
 
@@ -224,9 +222,7 @@ def _open_to_write(
 
 
 def _open_to_read(path: Path) -> Connection:
-    db = _connect(path, "ro")
-    db.execute(f"pragma cache_size = -{READ_KB}")
-    return db
+    return _connect(path, "ro")
 
 
 def _connect(path: Path, mode: str) -> Connection:
