@@ -25,7 +25,7 @@ from tests.crashed import ANN, HER, File, Line, Nursery, Run, Server, Story, now
 from tests.peers import specs
 from tests.peers.telegram_api import TelegramApi, telegram
 
-VISITS = 3
+VISITS = 2
 """Points of each story that are visited without `make faults`."""
 TURNS = "select channel, version from conversation order by channel"
 KEPT = (
