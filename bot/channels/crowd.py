@@ -34,7 +34,7 @@ class Crowd:
     def __init__(self, late: float | None = LATE) -> None:
         self.late = late
         self._pace = Pace()
-        self._told: OrderedDict[bytes, Message] = OrderedDict()
+        self._told: OrderedDict[bytes, tuple[Language, bool]] = OrderedDict()
         self._waits: dict[bytes, asyncio.TimerHandle] = {}
 
     def hears(self, key: bytes, now: datetime) -> bool:
@@ -60,7 +60,7 @@ class Crowd:
     def answered(self, key: bytes, message: Message) -> None:
         """This went out."""
         self.rests(key)
-        self._told[key] = message
+        self._told[key] = message.language, message.alone
         self._told.move_to_end(key)
         if len(self._told) > _REMEMBERED:
             self._told.popitem(last=False)
@@ -70,10 +70,9 @@ class Crowd:
     ) -> Sequence[Message]:
         """What to show now: the card in the person's language, in every one while none is known;
         nothing to whom it was shown just now, or after a line that stood alone."""
-        last = self._told.get(key)
-        if (last and last.alone) or not self._pace.allows(key, "card", now, 1, WITHIN):
+        language, alone = self._told.get(key, (guess, False))
+        if alone or not self._pace.allows(key, "card", now, 1, WITHIN):
             return ()
-        language = last.language if last else guess
         return tuple(cards.values()) if language is None else tuple(
             card for one, card in cards.items() if one == language
         )  # fmt: skip

@@ -17,6 +17,8 @@ PUSH: Final = b"push"
 _REPLY: Final = "reply:"
 _REMEMBERED: Final = 10_000
 V = TypeVar("V")
+Mark = Literal["given", "doubted", "spent"]
+_BITS: Final[dict[Mark, int]] = {"given": 1, "doubted": 2, "spent": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Tokens:
 
     def __init__(self) -> None:
         self._last: OrderedDict[str, Token] = OrderedDict()
-        self._marks: OrderedDict[str, set[str]] = OrderedDict()
+        self._marks: OrderedDict[str, int] = OrderedDict()
 
     def newest(self, user: str, token: str | None, now: datetime) -> Token | None:
         """This token, else the one that came for the person within the last minute.
@@ -95,13 +97,13 @@ class Tokens:
         found = self._last.get(user)
         return found if found and found.younger(DEAD, now) else None
 
-    def mark(self, token: Token, mark: Literal["given", "doubted", "spent"]) -> None:
+    def mark(self, token: Token, mark: Mark) -> None:
         """Remember this of a token."""
-        _keep(self._marks, token.value, self._marks.get(token.value, set()) | {mark})
+        _keep(self._marks, token.value, self._marks.get(token.value, 0) | _BITS[mark])
 
-    def marked(self, token: Token, mark: Literal["given", "doubted", "spent"]) -> bool:
+    def marked(self, token: Token, mark: Mark) -> bool:
         """Whether this is remembered of a token."""
-        return mark in self._marks.get(token.value, ())
+        return bool(self._marks.get(token.value, 0) & _BITS[mark])
 
 
 def _keep(kept: OrderedDict[str, V], key: str, value: V) -> None:

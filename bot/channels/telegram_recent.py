@@ -3,7 +3,7 @@
 Kept in this process only: after a restart, what was said before it stays where it is.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,11 +18,13 @@ class Recent:
     """The last messages of the chats written in last, the person's and the bot's."""
 
     def __init__(self) -> None:
-        self._chats: OrderedDict[int, deque[tuple[int, datetime]]] = OrderedDict()
+        self._chats: OrderedDict[int, list[tuple[int, datetime]]] = OrderedDict()
 
     def note(self, chat: int, message: int, at: datetime) -> None:
         """A message stands in this chat."""
-        self._chats.setdefault(chat, deque(maxlen=MOST)).append((message, at))
+        noted = self._chats.setdefault(chat, [])
+        noted.append((message, at))
+        del noted[:-MOST]
         self._chats.move_to_end(chat)
         if len(self._chats) > CHATS:
             self._chats.popitem(last=False)
