@@ -14,8 +14,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_LINES: Final = 1000
 """Connections at once, chat pages' streams among them."""
-
-
 FILES: Final = 4096
 """Open files that are enough for so many connections, those to the platforms and the database."""
 
@@ -48,7 +46,7 @@ class Caller(H11Protocol):
         """Whether a whole request is still to come, or the line is only waiting to be closed."""
         return self.conn.their_state is not h11.DONE or self.transport.is_closing()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it too
         """A line is there; of too many the one that owes longest ends."""
         super().connection_made(transport)
         if len(self.connections) > self.most:

@@ -29,8 +29,8 @@ def tell_case(shelf: Shelf, number: str, standing: Standing) -> Card:
         return Card((head, say("show.status.withdrawn"), *told))
     leaving = (say("show.status.leaving"),) if standing.leaving else ()
     nothing = () if told else (say("show.status.none"),)
-    next = tuple(_next(shelf, standing))
-    lines = (head, *leaving, *told, *nothing, *next, say("show.status.support"))
+    steps = _next(shelf, standing)
+    lines = (head, *leaving, *told, *nothing, *steps, say("show.status.support"))
     return Card(lines, links=tuple(_forms(shelf, standing)))
 
 
