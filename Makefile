@@ -11,14 +11,16 @@ SOURCE := pyproject.toml .ci/constraints.txt
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
 
+# The fuzzers judge all that is logged in their process, so nobody else's leavings may be in it.
 test: $(VENV)/.tested $(VENV)/.npm catalogs
 	@sh .ci/system
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest --no-cov -n 2 --dist loadfile tests/fuzz
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/fuzz
 	$(BIN)/python .ci/coverage_gate.py
 
 bench: $(VENV)/.tested catalogs

@@ -243,7 +243,7 @@ def test_who_lost_the_line_while_keys_changed_writes_nothing_with_the_former_one
             store._engine._pool.timeout = 1  # who waits for a line gives up soon
             ran(
                 address(),
-                """select pg_terminate_backend(pid) from pg_stat_activity
+                """select pg_terminate_backend(pid, 60000) from pg_stat_activity
                 where datname = current_database() and pid != pg_backend_pid()""",
             )
             assert begins_alone(address(), new, lambda: replace_keys(tmp_path / "keys", new))

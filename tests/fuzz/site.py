@@ -6,6 +6,7 @@ each the next good person is served.
 
 import asyncio
 import contextlib
+import gc
 import io
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -113,12 +114,13 @@ class Log(logging.Handler):
         written = self.printed.getvalue()
         self.printed.seek(0)
         self.printed.truncate()
-        assert written == ""
+        assert written == "", written
 
 
 @contextmanager
 def logged() -> Iterator[Log]:
-    """All that is logged while the block lasts."""
+    """All that is logged while the block lasts, and nothing of what was left before it."""
+    gc.collect()
     with contextlib.redirect_stderr(io.StringIO()) as printed:
         log = Log(printed)
         logging.getLogger().addHandler(log)
