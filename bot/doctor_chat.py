@@ -7,7 +7,8 @@ from typing import Final
 from telegram import Bot, WebhookInfo
 from telegram.error import TelegramError
 
-from bot.channels.line_api import LineApi, Quota, Refused
+from bot.channels.line_account import LineAccount
+from bot.channels.line_api import Quota, Refused
 from bot.channels.line_setup import try_webhook
 from bot.channels.line_wire import alias
 from bot.channels.telegram_http import TelegramHttp, make_bot
@@ -40,7 +41,7 @@ AGAIN_TELEGRAM: Final = "Run: sala setup telegram"
 
 async def line(settings: Settings, own: LineSettings, login_secret: str) -> list[Finding]:
     """The token, the month's messages, webhook and menus, and the LIFF app."""
-    api = LineApi(own.token, own.api)
+    api = LineAccount(own.token, own.api)
     endpoint = f"{settings.public_url}/line/app"
     try:
         left = _quota(await api.quota())  # the first call tells whether the token is good
@@ -72,7 +73,7 @@ def _quota(quota: Quota) -> Finding:
     return note(about, f"{words}.", mend) if left < SCARCE * quota.limit else good(about, words)
 
 
-async def _line_webhook(api: LineApi, url: str) -> list[Finding]:
+async def _line_webhook(api: LineAccount, url: str) -> list[Finding]:
     about, found = "LINE webhook", []
     told = await webhook(api)
     if told.url != url:
@@ -87,7 +88,7 @@ async def _line_webhook(api: LineApi, url: str) -> list[Finding]:
     return or_good(found, about, f"{url}, on, and LINE reached it")
 
 
-async def _menus(api: LineApi) -> list[Finding]:
+async def _menus(api: LineAccount) -> list[Finding]:
     known = await api.aliases()
     missing = [one for one in LANGUAGES if alias(one) not in known]
     if missing:
@@ -113,7 +114,7 @@ async def _liff(own: LineSettings, secret: str, endpoint: str) -> list[Finding]:
 async def _looked_at(own: LineSettings, secret: str, endpoint: str) -> list[Finding]:
     about = "LIFF app"
     mend = f"sala setup line --login-channel {own.login_channel}"
-    login = LineApi(await login_token(own.login_channel, secret, own.api), own.api)
+    login = LineAccount(await login_token(own.login_channel, secret, own.api), own.api)
     try:
         apps = [one for one in await liff_apps(login) if one.liff_id == own.liff]
     finally:

@@ -89,7 +89,7 @@ def chat_apps(ground: Ground) -> list[ChatApp]:
 
 
 def _line(ground: Ground) -> ChatApp:
-    from bot.channels import line  # noqa: PLC0415  # 72 MB that a browser-only Sala does without
+    from bot.channels import line  # noqa: PLC0415  # a browser-only Sala does without
 
     settings = ground.settings.line
     assert settings  # noqa: S101  # the caller asked

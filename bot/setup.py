@@ -12,7 +12,8 @@ from telegram import Bot, WebhookInfo
 from telegram.error import Conflict, Forbidden, InvalidToken, TelegramError
 
 from bot.channels import telegram_setup
-from bot.channels.line_api import HOST, LineApi, Outcome, Refused
+from bot.channels.line_account import LineAccount
+from bot.channels.line_api import HOST, Outcome, Refused
 from bot.channels.line_menu import NoFont, find_font, rich_menu_image
 from bot.channels.line_setup import SIZE, put_liff, put_menu, set_webhook, try_webhook
 from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
@@ -114,7 +115,7 @@ async def login_token(channel: str, secret: str, base: str = "") -> str:
     return str(said["access_token"])
 
 
-async def webhook(api: LineApi) -> Webhook:
+async def webhook(api: LineAccount) -> Webhook:
     """LINE's webhook as it is; with an empty address when none is set, for which LINE says 404."""
     try:
         told = await api.call(api.messaging.get_webhook_endpoint)
@@ -125,7 +126,7 @@ async def webhook(api: LineApi) -> Webhook:
     return Webhook(told.endpoint, told.active)
 
 
-async def liff_apps(login: LineApi) -> list[Any]:
+async def liff_apps(login: LineAccount) -> list[Any]:
     """The LIFF apps of a LINE Login channel; LINE says 404 when there is none."""
     try:
         return list((await login.call(login.liff.get_all_liff_apps)).apps or [])
@@ -161,7 +162,7 @@ async def set_up_line(
     if not settings.public:
         yield Step("failed", "LINE needs SALA_PUBLIC_URL, the https address people use.")
         return
-    api = LineApi(own.token, own.api)
+    api = LineAccount(own.token, own.api)
     try:
         await api.quota()  # the first call tells whether the token is good
         for step in await _line_webhook(api, f"{settings.public_url}/line"):
@@ -180,7 +181,7 @@ def said(refused: Refused) -> str:
     return _SAID.get(refused.outcome, f"LINE says: {refused.outcome}.")
 
 
-async def _line_webhook(api: LineApi, url: str) -> list[Step]:
+async def _line_webhook(api: LineAccount, url: str) -> list[Step]:
     before = await webhook(api)
     if before.url != url:
         await set_webhook(api, url)
@@ -201,7 +202,7 @@ def tried_badly(status: int) -> str:
     return f"LINE {answered}: start Sala and the web server in front of it, then run this again."
 
 
-async def _line_menu(api: LineApi, texts: Texts, language: Language, *, default: bool) -> Step:
+async def _line_menu(api: LineAccount, texts: Texts, language: Language, *, default: bool) -> Step:
     about = f"menu [{language}]" + (", shown until a language is known" if default else "")
     try:
         picture = rich_menu_image(texts, language, find_font(texts, language))
@@ -223,14 +224,14 @@ async def _liff(own: LineSettings, login: tuple[str, str] | None, endpoint: str)
         return Step(
             "failed", "LIFF app: " + (why if refused.outcome == "refused" else said(refused))
         )
-    api = LineApi(token, own.api)
+    api = LineAccount(token, own.api)
     try:
         return await _put_liff(api, own, channel, endpoint)
     finally:
         await api.close()
 
 
-async def _put_liff(login: LineApi, own: LineSettings, channel: str, endpoint: str) -> Step:
+async def _put_liff(login: LineAccount, own: LineSettings, channel: str, endpoint: str) -> Step:
     known = [app for app in await liff_apps(login) if app.view.url == endpoint]
     good = bool(known) and not liff_faults(known[0], endpoint)
     id = str(known[0].liff_id) if good else await put_liff(login, endpoint)

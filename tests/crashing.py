@@ -27,7 +27,6 @@ from uvicorn.loops.auto import auto_loop_factory
 from bot.app import open_sala
 from bot.channels import telegram_pace
 from bot.channels.calls import Calls
-from bot.channels.line_api import sdk
 from bot.cli import _serve
 from bot.settings import read_settings
 from bot.store import postgres  # noqa: F401  # as above
@@ -185,8 +184,6 @@ async def rehearse(folder: str) -> None:
 
 
 def main() -> None:
-    for name in ("messaging", "liff"):
-        sdk(name)  # type: ignore[arg-type]
     with TemporaryDirectory() as folder:
         asyncio.run(rehearse(folder))
     watch_sqlite()

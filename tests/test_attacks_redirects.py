@@ -11,7 +11,9 @@ from telegram.error import TelegramError
 
 from bot.channels.calls import Calls
 from bot.channels.fetching import NotFetched
+from bot.channels.line_account import LineAccount
 from bot.channels.line_api import LineApi, Refused
+from bot.channels.line_setup import set_webhook
 from bot.channels.telegram_http import TelegramHttp
 
 Ask = Callable[[str], Awaitable[object]]
@@ -57,6 +59,14 @@ def of_line(ask: Callable[[LineApi], Awaitable[object]]) -> Ask:
     return asking
 
 
+async def line_account(address: str) -> None:
+    account = LineAccount("token", address)
+    try:
+        await set_webhook(account, "https://sala.example/line")
+    finally:
+        await account.close()
+
+
 async def telegram_file(address: str) -> None:
     http = TelegramHttp()
     try:
@@ -89,6 +99,8 @@ CALLS: dict[str, Ask] = {
     "LINE's menus": of_line(lambda api: api.aliases()),
     "a reply on LINE": of_line(lambda api: api.reply("t", [])),
     "a push on LINE": of_line(lambda api: api.push("U1", [], "k")),
+    "LINE's menu of a person": of_line(lambda api: api.link_menu("U1", "m")),
+    "LINE's setting of the webhook": line_account,
     "Telegram's file": telegram_file,
     "a message on Telegram": telegram_call,
     "a list above": list_above,

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from bot.cases.hashes import Hash, Item
+from bot.channels.line_account import LineAccount
 from bot.channels.line_setup import put_menu
 from bot.conversation.model import LANGUAGES
 from bot.voice import ticket_digest
-from tests.peers.line_api import actions, words
+from tests.peers.line_api import CHANNEL_TOKEN, actions, words
 from tests.peers.line_talk import ANN, HOME, Account, play
 from tests.talking import PICTURE, TO_APP, VAULT
 
@@ -105,8 +106,10 @@ def test_a_picture_that_is_taken_back_is_not_spoken_of(tmp_path: Path) -> None:
 
 def test_the_menu_changes_with_the_language(tmp_path: Path) -> None:
     async def story(sala: Account) -> None:
+        api = LineAccount(CHANNEL_TOKEN, sala.line.url)
         for language in LANGUAGES:
-            await put_menu(sala.channel.api, sala.texts, language, language.encode())
+            await put_menu(api, sala.texts, language, language.encode())
+        await api.close()
         sala.line.languages[ANN] = "th"
         await opens(sala)
         linked = [sala.line.linked[ANN]]

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from bot.channels import line_wire
 from bot.channels.line import routes
+from bot.channels.line_account import LineAccount
 from bot.channels.line_faces import rich_menu
 from bot.channels.line_menu import find_font, rich_menu_image
 from bot.channels.line_setup import put_liff, put_menu, set_webhook, try_webhook
@@ -323,7 +324,7 @@ def test_no_event_of_lines_document_crashes_the_door_or_is_lost(tmp_path: Path) 
 
 def test_setting_up_twice_changes_nothing(tmp_path: Path) -> None:
     async def story(sala: Account) -> None:
-        api = sala.channel.api
+        api = LineAccount(CHANNEL_TOKEN, sala.line.url)
         await set_webhook(api, f"{HOME}/line")
         assert (await try_webhook(api)).good
         for again in (True, False):
@@ -339,6 +340,7 @@ def test_setting_up_twice_changes_nothing(tmp_path: Path) -> None:
         ids = {await put_liff(api, f"{HOME}/line/app") for _ in range(2)}
         assert list(ids) == list(sala.line.liff_apps)
         assert sala.line.liff_apps[ids.pop()]["view"]["type"] == "tall"
+        await api.close()
 
     play(tmp_path, story)
 
@@ -347,8 +349,10 @@ def test_a_menu_that_was_begun_or_replaced_is_cleared_away(tmp_path: Path) -> No
     async def story(sala: Account) -> None:
         plain = rich_menu(sala.texts, "en", "sala-en-0")
         sala.line.menus |= {"begun": plain, "theirs": plain | {"name": "spring sale"}}
+        api = LineAccount(CHANNEL_TOKEN, sala.line.url)
         for picture in (b"one", b"two"):
-            assert await put_menu(sala.channel.api, sala.texts, "en", picture)
+            assert await put_menu(api, sala.texts, "en", picture)
+        await api.close()
         assert set(sala.line.menus) == {"theirs", sala.line.aliases["sala-en"]}
 
     play(tmp_path, story)

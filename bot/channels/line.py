@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from bot.channels import line_liff
 from bot.channels.crowd import Cards
 from bot.channels.line_address import key_of
-from bot.channels.line_api import LineApi, sdk
+from bot.channels.line_api import LineApi
 from bot.channels.line_events import Heard, Malformed, parse_webhook
 from bot.channels.line_wire import LineChannel
 from bot.channels.webhook import Answer, Headers, Webhook
@@ -64,8 +64,7 @@ class LineDoor:
 def line_channel(
     settings: LineSettings, clock: Callable[[], datetime], texts: Texts
 ) -> LineChannel:
-    """The sending side of an account. Takes seconds: no event is to wait for the SDK to load."""
-    sdk()
+    """The sending side of an account."""
     return LineChannel(LineApi(settings.token, settings.api), clock, texts, settings.liff)
 
 

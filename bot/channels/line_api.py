@@ -1,24 +1,26 @@
-"""The calls to LINE that Sala makes, over LINE's own SDK: one method, one call, one outcome.
+"""The calls to LINE that a running Sala makes: one method, one call, one outcome.
 
-Errors: `Refused`, which says only what kind of answer it was. LINE's answers and the SDK's
-exceptions can hold ids and tokens, so neither leaves this module.
+LINE's own SDK sets up an account (`line_account`) and is not loaded here: it takes 36 MB and two
+seconds, and its models half a turn (docs/bench.md). Tests hold these calls to LINE's published
+document and to what the SDK sends.
+
+Errors: `Refused`, which says only what kind of answer it was. LINE's answers can hold ids and
+tokens, so none leaves this module.
 """
 
 import asyncio
 import json
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
-from importlib import import_module
 from typing import Any, Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from aiohttp import ClientError
 
-from bot.channels.calls import Calls, Straight
-from bot.channels.fetching import at_most, patience
+from bot.channels.calls import Calls
+from bot.channels.fetching import NotFetched, patience
 
 Outcome = Literal["done", "stale", "busy", "month", "gone", "unclear", "refused"]
 """How a call went: accepted (now or before) · the reply token is used or expired · too many at
@@ -30,6 +32,11 @@ SECONDS: Final = 8.0
 """How long LINE may take to answer."""
 AGAIN: Final = 8
 """So many times within that it is asked whether a video is ready."""
+_MOST: Final = 1_000_000
+"""Bytes of an answer that is no picture."""
+_JSON: Final = {"Content-Type": "application/json"}
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+_NONE: Final[Mapping[str, str]] = {}
 
 
 class Refused(Exception):
@@ -73,13 +80,6 @@ def _said(body: str | None) -> str:
     return said.strip().lower() if isinstance(said, str) else ""
 
 
-@cache
-def sdk(name: Literal["messaging", "liff"] = "messaging") -> Any:
-    """A package of the SDK, loaded when it is first needed: that takes seconds."""
-    logging.getLogger("linebot").setLevel(logging.WARNING)
-    return import_module(f"linebot.v3.{name}")
-
-
 class LineApi:
     """LINE, for one channel access token. `host` is another base address, for tests."""
 
@@ -87,134 +87,77 @@ class LineApi:
         self._token = token
         self._host = host
         self._seconds = seconds
-        self._clients: dict[str, Any] = {}
         self._calls = Calls()
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-    def _client(self, package: Literal["messaging", "liff"]) -> Any:
-        """The SDK's client, which must be made inside the running loop."""
-        if package not in self._clients:
-            kit = sdk(package)
-            settings = kit.Configuration(host=self._host or None, access_token=self._token)
-            client = self._clients[package] = kit.AsyncApiClient(settings)
-            client.rest_client.pool_manager = Straight(client.rest_client.pool_manager)
-        return self._clients[package]
-
-    @property
-    def messaging(self) -> Any:
-        """The Messaging API."""
-        return sdk().AsyncMessagingApi(self._client("messaging"))
-
-    @property
-    def blobs(self) -> Any:
-        """The part of the Messaging API that takes pictures."""
-        return sdk().AsyncMessagingApiBlob(self._client("messaging"))
-
-    @property
-    def liff(self) -> Any:
-        """The LIFF server API; its token is the LINE Login channel's."""
-        return sdk("liff").AsyncLiff(self._client("liff"))
+        self._bearer = {"Authorization": f"Bearer {token}"}
 
     async def close(self) -> None:
         """End the connections."""
-        for client in self._clients.values():
-            await client.close()
-        self._clients.clear()
         await self._calls.close()
-
-    async def call(self, asked: Callable[..., Awaitable[Any]], *given: Any, **named: Any) -> Any:
-        """The answer of one of the SDK's methods; Refused when LINE does not do it."""
-        from_line = tuple(sdk(name).exceptions.ApiException for name in ("messaging", "liff"))
-        try:
-            return await asked(*given, **named, _request_timeout=self._seconds)
-        except from_line as error:
-            outcome = outcome_of(error.status, error.body)
-        except (ClientError, OSError, ValueError):  # no answer in time, or one the SDK cannot read
-            outcome = "unclear"
-        if outcome == "done":
-            return None
-        raise Refused(outcome) from None
 
     # -- messages
 
     async def reply(self, token: str, faces: Sequence[Mapping[str, Any]]) -> None:
         """Answer with up to five messages; costs nothing."""
         body = {"replyToken": token, "messages": list(faces), "notificationDisabled": True}
-        await self._post("/v2/bot/message/reply", body)
+        await self._told("/v2/bot/message/reply", body)
 
     async def push(self, user: str, faces: Sequence[Mapping[str, Any]], key: str) -> None:
         """Send up to five messages, once for each key (a UUID) however often it is called."""
         body = {"to": user, "messages": list(faces), "notificationDisabled": True}
-        await self._post("/v2/bot/message/push", body, {"X-Line-Retry-Key": key})
-
-    async def _post(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> None:
-        """What is rendered goes out as it is: the SDK's models cost half a turn (docs/bench.md)."""
-        url, sent = f"{self._host or HOST}{path}", {**self._headers, **(headers or {})}
-        plain = json.dumps(body).encode()
-        try:
-            status, said = await self._calls.post(url, plain, sent, self._seconds)
-        except (ClientError, OSError):  # no answer in time
-            raise Refused("unclear") from None
-        outcome = "done" if status < 300 else outcome_of(status, said.decode(errors="replace"))
-        if outcome != "done":
-            raise Refused(outcome)
+        await self._told("/v2/bot/message/push", body, {"X-Line-Retry-Key": key})
 
     async def quota(self) -> Quota:
         """How many pushes this month may have, and has had."""
-        limit = await self.call(self.messaging.get_message_quota)
-        used = await self.call(self.messaging.get_message_quota_consumption)
-        return Quota(limit.value if limit.type == "limited" else None, used.total_usage)
+        limit = await self._asked("/v2/bot/message/quota")
+        used = await self._asked("/v2/bot/message/quota/consumption")
+        with _legible():
+            limited = limit["type"] == "limited"
+            return Quota(int(limit["value"]) if limited else None, int(used["totalUsage"]))
 
     async def language(self, user: str) -> str | None:
         """The language (BCP 47) of this person's app; None where they never let LINE tell."""
-        profile = await self.call(self.messaging.get_profile, user)
-        return profile.language if isinstance(profile.language, str) else None
+        profile = await self._asked(f"/v2/bot/profile/{_part(user)}")
+        language = profile.get("language")
+        return language if isinstance(language, str) else None
 
     async def loading(self, user: str, seconds: int = 5) -> None:
         """Three dots in an open chat, until the next message or so many seconds."""
         body = {"chatId": user, "loadingSeconds": seconds}
-        request = sdk().ShowLoadingAnimationRequest.from_dict(body)
-        await self.call(self.messaging.show_loading_animation, request)
+        await self._told("/v2/bot/chat/loading/start", body)
 
     async def content(self, message: str, most: int) -> bytes:
         """What a person sent, at most so many bytes. NotFetched when there are more.
 
         LINE makes a video ready before it hands it over; it is asked again until it is.
-
-        By the SDK's connection but not by its method, which reads without a limit, logs the bytes
-        and keeps them as its last answer.
         """
-        path = f"/v2/bot/message/{quote(message, safe='')}/content"
-        data: bytes = await self.call(self._content, f"{self._host or DATA_HOST}{path}", most)
-        return data
+        url = f"{self._host or DATA_HOST}/v2/bot/message/{_part(message)}/content"
+        within = patience(self._seconds, most)
+        try:
+            async with asyncio.timeout(within):
+                return await self._content(url, within, most)
+        except (ClientError, OSError):
+            raise Refused("unclear") from None
 
-    async def _content(self, url: str, most: int, _request_timeout: float) -> bytes:
+    async def _content(self, url: str, within: float, most: int) -> bytes:
         while True:
-            answer = await self._client("messaging").rest_client.get_request(
-                url,
-                headers={"Authorization": f"Bearer {self._token}"},
-                _preload_content=False,
-                _request_timeout=patience(_request_timeout, most),
-            )
-            async with answer:
-                if answer.status == HTTPStatus.OK:
-                    return await at_most(answer.content.iter_any(), most)
-                if answer.status != HTTPStatus.ACCEPTED:
-                    raise Refused("gone")
-            await asyncio.sleep(_request_timeout / AGAIN)
+            answer = await self._calls.ask(url, self._bearer, None, within=within, most=most)
+            if answer.status == HTTPStatus.OK:
+                return answer.body
+            if answer.status != HTTPStatus.ACCEPTED:
+                raise Refused("gone")
+            await asyncio.sleep(self._seconds / AGAIN)
 
     # -- menus
 
     async def aliases(self) -> dict[str, str]:
         """The rich menus that have a name of their own, by that name."""
-        found = await self.call(self.messaging.get_rich_menu_alias_list)
-        return {one.rich_menu_alias_id: one.rich_menu_id for one in found.aliases}
+        found = await self._asked("/v2/bot/richmenu/alias/list")
+        with _legible():
+            return {one["richMenuAliasId"]: one["richMenuId"] for one in found["aliases"]}
 
     async def link_menu(self, user: str, menu: str) -> None:
         """This person's chat has this rich menu."""
-        await self.call(self.messaging.link_rich_menu_id_to_user, user, menu)
+        await self._told(f"/v2/bot/user/{_part(user)}/richmenu/{_part(menu)}")
 
     # -- who somebody is
 
@@ -223,17 +166,55 @@ class LineApi:
 
         https://developers.line.biz/en/reference/line-login/#verify-id-token
         """
-        client = self._client("messaging")
-        answer = await self.call(
-            client.rest_client.post_request,
-            f"{self._host or HOST}/oauth2/v2.1/verify",
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
-            post_params=[("id_token", token), ("client_id", channel)],
-        )
+        form = urlencode({"id_token": token, "client_id": channel}).encode()
+        said = await self._call("/oauth2/v2.1/verify", form, _FORM)
+        return _dict(said, "refused")
+
+    # -- one call
+
+    async def _asked(self, path: str) -> dict[str, Any]:
+        return _dict(await self._call(path, None, self._bearer), "unclear")
+
+    async def _told(
+        self, path: str, body: Mapping[str, Any] | None = None, more: Mapping[str, str] = _NONE
+    ) -> None:
+        plain = b"" if body is None else json.dumps(body).encode()
+        headers = self._bearer if body is None else self._bearer | _JSON
+        await self._call(path, plain, {**headers, **more})
+
+    async def _call(self, path: str, body: bytes | None, headers: Mapping[str, str]) -> bytes:
+        """What LINE says to a GET, or with a body to a POST."""
+        url = f"{self._host or HOST}{path}"
         try:
-            claims = json.loads(answer.data)
-        except ValueError:
-            raise Refused("refused") from None
-        if not isinstance(claims, dict):
-            raise Refused("refused")
-        return claims
+            answer = await self._calls.ask(url, headers, body, within=self._seconds, most=_MOST)
+        except (ClientError, OSError, NotFetched):  # no answer in time, or none of LINE's
+            raise Refused("unclear") from None
+        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            return answer.body
+        outcome = outcome_of(answer.status, answer.body.decode(errors="replace"))
+        if outcome != "done":
+            raise Refused(outcome)
+        return answer.body
+
+
+def _part(given: str) -> str:
+    return quote(given, safe="")
+
+
+def _dict(said: bytes, otherwise: Outcome) -> dict[str, Any]:
+    try:
+        plain = json.loads(said)
+    except ValueError:
+        plain = None
+    if not isinstance(plain, dict):
+        raise Refused(otherwise)
+    return plain
+
+
+@contextmanager
+def _legible() -> Iterator[None]:
+    """What LINE answered is of the shape that its document has; else Refused."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError):
+        raise Refused("unclear") from None

@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.channels.line_api import LineApi, Refused, sdk
+from bot.channels.line_account import LineAccount, sdk
+from bot.channels.line_api import Refused
 from bot.channels.line_faces import rich_menu
 from bot.channels.line_wire import alias
 from bot.conversation.model import Language
@@ -24,20 +25,20 @@ class WebhookTest:
     status: int
 
 
-async def set_webhook(api: LineApi, url: str) -> None:
+async def set_webhook(api: LineAccount, url: str) -> None:
     """Events are posted to this address (`https://…/line`)."""
     request = sdk().SetWebhookEndpointRequest(endpoint=url)
     await api.call(api.messaging.set_webhook_endpoint, request)
 
 
-async def try_webhook(api: LineApi) -> WebhookTest:
+async def try_webhook(api: LineAccount) -> WebhookTest:
     """Let LINE post to the webhook that is set (at most 60 times an hour)."""
     told = await api.call(api.messaging.test_webhook_endpoint, sdk().TestWebhookEndpointRequest())
     return WebhookTest(bool(told.success), int(told.status_code))
 
 
 async def put_menu(
-    api: LineApi, texts: Texts, language: Language, picture: bytes, *, default: bool = False
+    api: LineAccount, texts: Texts, language: Language, picture: bytes, *, default: bool = False
 ) -> bool:
     """The language's rich menu is this one, under its alias; whether it had to be made.
 
@@ -60,7 +61,7 @@ async def put_menu(
     return fresh
 
 
-async def put_liff(login: LineApi, endpoint: str) -> str:
+async def put_liff(login: LineAccount, endpoint: str) -> str:
     """The LIFF app of this endpoint (`https://…/line/app`), made or brought up to date; its id.
 
     `login` has the access token of the LINE Login channel. Only `openid` is asked for.
@@ -87,12 +88,12 @@ def _digest(plain: dict[str, Any], picture: bytes) -> str:
     return hashlib.sha256(whole).hexdigest()[:16]
 
 
-async def _menus(api: LineApi) -> dict[str, str]:
+async def _menus(api: LineAccount) -> dict[str, str]:
     found = await api.call(api.messaging.get_rich_menu_list)
     return {one.rich_menu_id: one.name for one in found.richmenus}
 
 
-async def _make(api: LineApi, plain: dict[str, Any], picture: bytes) -> str:
+async def _make(api: LineAccount, plain: dict[str, Any], picture: bytes) -> str:
     request = sdk().RichMenuRequest.from_dict(plain)
     made = await api.call(api.messaging.create_rich_menu, request)
     headers = {"Content-Type": "image/png"}
@@ -100,7 +101,7 @@ async def _make(api: LineApi, plain: dict[str, Any], picture: bytes) -> str:
     return str(made.rich_menu_id)
 
 
-async def _point(api: LineApi, language: Language, menu: str, *, known: bool) -> None:
+async def _point(api: LineAccount, language: Language, menu: str, *, known: bool) -> None:
     if known:
         request = sdk().UpdateRichMenuAliasRequest(richMenuId=menu)
         await api.call(api.messaging.update_rich_menu_alias, alias(language), request)
@@ -109,7 +110,7 @@ async def _point(api: LineApi, language: Language, menu: str, *, known: bool) ->
     await api.call(api.messaging.create_rich_menu_alias, request)
 
 
-async def _apps(login: LineApi) -> list[Any]:
+async def _apps(login: LineAccount) -> list[Any]:
     """The apps of a LINE Login channel; LINE answers 404 when there is none."""
     try:
         return list((await login.call(login.liff.get_all_liff_apps)).apps or [])

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bot.channels.line_api import LineApi
+from bot.channels.line_account import LineAccount
 from bot.channels.line_liff import SDK
 from bot.channels.line_setup import put_liff, set_webhook
 from bot.conversation.model import LANGUAGES, Language
@@ -85,7 +85,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
 
 async def set_up(line: FakeLine) -> str:
     """The account as its operator sets it up; the id of its LIFF app."""
-    api = LineApi(CHANNEL_TOKEN, line.url)
+    api = LineAccount(CHANNEL_TOKEN, line.url)
     try:
         await set_webhook(api, f"{HOME}/line")
         return await put_liff(api, f"{HOME}/line/app")
