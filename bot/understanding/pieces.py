@@ -30,11 +30,11 @@ class Pieces:
     end: int
     unknown: int
     bounds: NDArray[np.uint32]
-    letters: bytes
+    letters: memoryview
     scores: NDArray[np.float32]
     folded: dict[int, str]
     hashes: NDArray[np.int64]
-    order: NDArray[np.int64]
+    order: NDArray[np.int32]
     sieve: NDArray[np.bool_]
     """Which last bits some hash has: most runs of letters are no piece, and this tells at once."""
     longest: int
@@ -91,7 +91,7 @@ class Pieces:
 def vocabulary(
     marks: tuple[int, int, int],
     bounds: NDArray[np.uint32],
-    letters: bytes,
+    letters: memoryview,
     scores: NDArray[np.float32],
     folded: dict[int, str],
 ) -> Pieces:
@@ -99,7 +99,7 @@ def vocabulary(
     edges = bounds.tolist()
     told = [hash(letters[edges[one] : edges[one + 1]]) for one in range(len(scores))]
     hashes = np.array(told, np.int64)
-    order = np.argsort(hashes, kind="stable")
+    order = np.argsort(hashes, kind="stable").astype(np.int32)
     sieve = np.zeros(SIEVE, np.bool_)
     sieve[hashes & (SIEVE - 1)] = True
     begins = np.frombuffer(letters, np.uint8) & 0xC0 != 0x80  # the first byte of a letter
