@@ -1,9 +1,10 @@
 """Hashes and who claims them (C13): a hash stays listed while one case holds it, and every change
 of it moves it to the end of the feed."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from bot.cases.eligibility import List
 from bot.cases.hashes import Hash, Item, Kind, Media
@@ -14,11 +15,13 @@ from bot.vault import Vault
 
 Signal = Literal["ImagePDQ", "VideoMD5"]
 _ALWAYS: Final = 2**62
+_Row = dict[str, Any]
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 
-_ADVANCE = """update edge set change = change + 1, modified = max(modified, ?)
+_ADVANCE = """update edge set change = change + ?, modified = max(modified, ?)
   returning change, modified"""
 _HELD = "select 1 from claim where cases = ? and hash = ? and status = 'Active'"
+_HELD_OF = "select hash from claim where cases = ? and status = 'Active' and hash in ({})"
 _LIST = """insert into hash values
   (:id, :list, :kind, :signal, :value, :quality, 'Active', :modified, :change)
   on conflict(id) do update set
@@ -72,23 +75,28 @@ def claim_item(
 
     `told`: since when its person knew where codes go; without it they go to no other list.
     """
-    new = False
+    common: _Row = {"cases": case, "image": image, "posted_at": micros(now)}
+    common |= {"told_at": micros(told) if told else 0}
+    rows: dict[bytes, _Row] = {}
     for hash in item.hashes:
-        row = _row(vault, list, item.media, hash)
-        if db.execute(_HELD, (case, row["id"])).fetchone() is None:
-            row |= {"cases": case, "image": image, "posted_at": micros(now)}
-            row |= {"told_at": micros(told) if told else 0}
-            _claim(db, row, now)
-            new = True
-    return new
+        row = _row(vault, list, item.media, hash) | common
+        rows.setdefault(row["id"], row)
+    among = _HELD_OF.format(", ".join("?" * len(rows)))
+    held = {id for (id,) in db.execute(among, (case, *rows))}
+    new = [row for id, row in rows.items() if id not in held]
+    _claim(db, new, now)
+    return bool(new)
 
 
-def _claim(db: Connection, row: dict[str, object], now: datetime) -> None:
+def _claim(db: Connection, rows: Sequence[_Row], now: datetime) -> None:
     """A claim counts from now: what partners said before is not told to it (C13)."""
-    change, modified = advance(db, now)
-    row |= {"change": change, "modified": modified, "at": micros(now)}
-    db.execute(_LIST, row)
-    db.execute(_CLAIM, row)
+    if not rows:
+        return
+    last, modified = advance(db, now, len(rows))
+    for change, row in enumerate(rows, last + 1 - len(rows)):
+        row |= {"change": change, "modified": modified, "at": micros(now)}
+    db.executemany(_LIST, rows)
+    db.executemany(_CLAIM, rows)
 
 
 def move_claims(db: Connection, vault: Vault, case: bytes, to: List, now: datetime) -> None:
@@ -99,15 +107,15 @@ def move_claims(db: Connection, vault: Vault, case: bytes, to: List, now: dateti
         row |= {"told_at": 0}  # its person was told of the other list
         value = vault.open(f"hash.value|{old.hex()}", row["value"])
         id = hash_id(vault, to, row["signal"] or row["kind"], value.decode())
-        _claim(db, row | {"id": id, "value": vault.seal(f"hash.value|{id.hex()}", value)}, now)
+        _claim(db, [row | {"id": id, "value": vault.seal(f"hash.value|{id.hex()}", value)}], now)
         _withdraw(db, case, old, now)
 
 
-def _row(vault: Vault, list: List, media: Media, hash: Hash) -> dict[str, object]:
+def _row(vault: Vault, list: List, media: Media, hash: Hash) -> _Row:
     signal = _signal(media, hash.kind)
     id = hash_id(vault, list, signal or hash.kind, hash.value)
     value = vault.seal(f"hash.value|{id.hex()}", hash.value.encode())
-    row: dict[str, object] = {"id": id, "list": list, "signal": signal, "value": value}
+    row: _Row = {"id": id, "list": list, "signal": signal, "value": value}
     return row | {"kind": hash.kind, "quality": hash.quality, "variant": hash.variant}
 
 
@@ -150,9 +158,10 @@ def mark(db: Connection, hash: bytes, now: datetime) -> int:
     return change
 
 
-def advance(db: Connection, now: datetime) -> tuple[int, int]:
-    """The next place in the feed, and its time in unix seconds, which never goes back."""
-    change, modified = db.execute(_ADVANCE, (int(now.timestamp()),)).fetchone()
+def advance(db: Connection, now: datetime, by: int = 1) -> tuple[int, int]:
+    """The next place in the feed (the last of so many), and its time in unix seconds, which never
+    goes back."""
+    change, modified = db.execute(_ADVANCE, (by, int(now.timestamp()))).fetchone()
     return change, modified
 
 
