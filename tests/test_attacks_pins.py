@@ -11,12 +11,9 @@ from bot.store import ConversationId
 from bot.store.pins import TRIES_A_DAY
 from bot.store.whole import WholeStore
 from bot.vault import Vault
-from tests.cases_kept import ANN, BOB, NOW, UNKNOWN, A, B, play, registered, wrong
+from tests.cases_kept import ANN, BOB, NOW, UNKNOWN, A, B, after, play, registered, wrong
 
-pytestmark = [
-    pytest.mark.usefixtures("both"),
-    pytest.mark.parametrize("both", ["sqlite"], indirect=True),
-]
+pytestmark = pytest.mark.usefixtures("both")
 
 
 @pytest.fixture(autouse=True)
@@ -93,5 +90,33 @@ def test_a_storm_at_many_numbers_closes_no_other(tmp_path: Path) -> None:
         for number in (case.number, UNKNOWN, "YYY-YYY-YYY"):
             await storm(store, number, wrong(case))
         assert (await store.check_pin(other.number, other.pin or "", NOW, ANN)).right
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_thirty_wrong_pins_from_anywhere_close_a_number_for_the_day(
+    tmp_path: Path, known: bool
+) -> None:
+    async def story(store: WholeStore) -> None:
+        case = await registered(store, A)
+        number = case.number if known else UNKNOWN
+        for who in range(10):
+            by = ConversationId(bytes([who]) * 16)
+            for _ in range(3):
+                last = await store.check_pin(number, wrong(case), after(hours=1), by)
+        assert last.wait == 24 * 3600
+        assert not (await store.check_pin(number, case.pin or "", after(hours=2), BOB)).right
+        tomorrow = await store.check_pin(number, case.pin or "", after(hours=25), BOB)
+        assert tomorrow.right == known
+
+    play(tmp_path, story)
+
+
+def test_right_pins_do_not_use_up_the_day(tmp_path: Path) -> None:
+    async def story(store: WholeStore) -> None:
+        case = await registered(store, A)
+        checks = [await store.check_pin(case.number, case.pin or "", NOW, ANN) for _ in range(31)]
+        assert all(one.right for one in checks)
 
     play(tmp_path, story)

@@ -10,7 +10,6 @@ from bot.cases.hashes import Hash, Item
 from bot.cases.number import read_number
 from bot.conversation.model import Hashed
 from bot.store import (
-    ConversationId,
     PinResult,
     Registered,
     TicketRefused,
@@ -261,36 +260,6 @@ def test_who_guesses_locks_out_nobody_else(tmp_path: Path) -> None:
         assert last.wait == 60
         assert (await store.check_pin(case.number, case.pin or "", NOW, ANN)).right
         assert (await store.check_pin(case.number, case.pin or "", NOW, BOB)).wait == 60
-
-    play(tmp_path, story)
-
-
-@pytest.mark.parametrize("both", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("known", [True, False])
-def test_thirty_wrong_pins_from_anywhere_close_a_number_for_the_day(
-    tmp_path: Path, known: bool
-) -> None:
-    async def story(store: WholeStore) -> None:
-        case = await registered(store, A)
-        number = case.number if known else UNKNOWN
-        for who in range(10):
-            by = ConversationId(bytes([who]) * 16)
-            for _ in range(3):
-                last = await store.check_pin(number, wrong(case), after(hours=1), by)
-        assert last.wait == 24 * 3600
-        assert not (await store.check_pin(number, case.pin or "", after(hours=2), BOB)).right
-        tomorrow = await store.check_pin(number, case.pin or "", after(hours=25), BOB)
-        assert tomorrow.right == known
-
-    play(tmp_path, story)
-
-
-@pytest.mark.parametrize("both", ["sqlite"], indirect=True)
-def test_right_pins_do_not_use_up_the_day(tmp_path: Path) -> None:
-    async def story(store: WholeStore) -> None:
-        case = await registered(store, A)
-        checks = [await store.check_pin(case.number, case.pin or "", NOW, ANN) for _ in range(31)]
-        assert all(one.right for one in checks)
 
     play(tmp_path, story)
 
