@@ -143,12 +143,12 @@ async def line_crash(call: str, before: bool, sala: Account) -> None:
     await sala.works_later(seconds=40)
 
 
-async def line_half_a_day(sala: Account) -> None:
-    """The first push is accepted, though LINE says 500; then it says nothing else for 12 hours."""
-    sala.line.faults[PUSH] = ["500 after", *["500"] * 11]
+async def line_down(hours: int, first: Fault, sala: Account) -> None:
+    """LINE says 500 to a push once an hour; the first may have been accepted all the same."""
+    sala.line.faults[PUSH] = [first, *["500"] * (hours - 1)]
     await follows(sala)
     await sala.works_later(seconds=46)
-    for _ in range(12):
+    for _ in range(hours):
         await sala.works_later(hours=1)
 
 
@@ -180,7 +180,10 @@ ON_LINE = [
     Run("the reply token is 46 seconds old", line_token_old),
     Run("blocked: LINE says 200 and delivers nothing", line_blocked, nobody=True),
     Run("there is no such person", line_unknown, nobody=True),
-    Run("down for 12 hours, after it had accepted a push", line_half_a_day),
+    Run("down for 12 hours, after it had accepted a push", partial(line_down, 12, "500 after")),
+    Run("down for 26 hours, after it had accepted a push", partial(line_down, 26, "500 after"),
+        repeats=len(HELLO)),
+    Run("down for 26 hours, before it had accepted one", partial(line_down, 26, "500")),
     Run("the clock goes back an hour before anything is sent", line_clock_back,
         ("hello", "answer.is_it_free")),
     Run(FIVE_TIMES, line_five_times, ("hello", *QUESTIONS.values())),
@@ -310,6 +313,11 @@ moved by hand. *Due* is how many messages a person is to get, *lost* how many of
 *twice* how many came a second time, *calls* what the platform made of each call, whatever it then
 answered. Telegram has no key by which a repeat is known, so there one message whose answer was lost
 may come twice, and no more.
+
+LINE forgets the key of a push 24 hours after it was first tried. Until then Sala asks again at least
+every quarter of an hour, and one answer in all that time is enough. When there was none, nobody can
+know whether the push came; it goes out again then, up to five messages in it, since twice and
+without a sound is better than never.
 """
 
 
@@ -346,8 +354,16 @@ def test_to_whom_nobody_is_there_nothing_is_tried_for_ever(runs: dict[str, list[
 
 
 def test_a_repeat_is_never_more_than_one_message(runs: dict[str, list[Came]]) -> None:
-    assert {one.twice for one in runs["LINE"]} == {0}
+    assert {one.twice for one in runs["LINE"] if not one.run.repeats} == {0}
     assert max(one.twice for one in runs["Telegram"]) == 1
+
+
+def test_on_line_nothing_comes_twice_that_was_asked_about_within_a_day(
+    runs: dict[str, list[Came]],
+) -> None:
+    (twice,) = [one for one in runs["LINE"] if one.twice]
+    assert twice.run.wrong == "down for 26 hours, after it had accepted a push"
+    assert "409" not in twice.calls
 
 
 def test_the_table_of_the_runs_is_what_they_say(runs: dict[str, list[Came]]) -> None:

@@ -1,7 +1,10 @@
 """Sending on LINE: by the reply token while it lasts, which is free, else as a push with a key.
 
-A push repeated with its key goes out once. A reply has no key: when its repeat is told "Invalid
-reply token" within the token's minute, the first try was the one that used it.
+A push repeated with its key goes out once. LINE forgets the key after 24 hours; a push that had no
+clear answer all that time goes out all the same, since it may never have
+(https://developers.line.biz/en/docs/messaging-api/retrying-api-request/). A reply has no key: when
+its repeat is told "Invalid reply token" within the token's minute, the first try was the one that
+used it.
 """
 
 import asyncio
