@@ -23,6 +23,8 @@ from bot.vault import Vault
 
 ALONE: Final = "bland"
 """The line after which nothing of the talk should be left on the screen (C9)."""
+URGENT: Final[frozenset[Show | None]] = frozenset({"crisis", "crisis_young", "danger"})
+"""Cards for a life in danger (C8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Voice:
             links=shown.links,
             calls=shown.calls,
             alone=send.text == ALONE,
+            urgent=send.show in URGENT,
             language=send.language,
         )
 

@@ -26,6 +26,7 @@ from tests.telegram_town import Town, opened
 
 REPLY, PUSH = "/v2/bot/message/reply", "/v2/bot/message/push"
 HELLO = ("hello", "ask.phone")
+DANGER = ("alarm.self_harm",)
 QUESTIONS = {
     "is it free?": "answer.is_it_free",
     "how long does it take?": "answer.how_long",
@@ -136,11 +137,27 @@ async def line_five_times(sala: Account) -> None:
     await sala.work()
 
 
-async def line_crash(call: str, before: bool, sala: Account) -> None:
+async def line_crash(call: str, before: bool, sala: Account, away: float = 40) -> None:
     await follows(sala)
     sala.now += timedelta(seconds=46 if call == "push" else 0)
     await dies(sala, call, before=before)
+    await sala.works_later(seconds=away)
+
+
+async def line_danger(before: bool, sala: Account) -> None:
+    """LINE refuses the reply token when the process is back, whether it was used or not."""
+    await opened_before(sala)
+    await sala.post(sala.text("I want to kill myself"))
+    await dies(sala, "reply", before=before)
+    sala.line.tokens.clear()
     await sala.works_later(seconds=40)
+
+
+async def opened_before(sala: Account) -> None:
+    await follows(sala)
+    await sala.work()
+    sala.line.chats.clear()
+    sala.line.calls.clear()
 
 
 async def line_down(hours: int, first: Fault, sala: Account) -> None:
@@ -192,6 +209,12 @@ ON_LINE = [
             partial(line_crash, call, before))
         for call in ("reply", "push") for before in (True, False)
     ),
+    Run("the process dies after a reply, and is away for two minutes",
+        partial(line_crash, "reply", False, away=120), repeats=len(HELLO)),
+    Run("the process dies before a reply with a card for a life in danger, its token is refused",
+        partial(line_danger, True), DANGER),
+    Run("the process dies after a reply with such a card", partial(line_danger, False), DANGER,
+        repeats=len(DANGER)),
 ]  # fmt: skip
 
 
@@ -314,10 +337,12 @@ moved by hand. *Due* is how many messages a person is to get, *lost* how many of
 answered. Telegram has no key by which a repeat is known, so there one message whose answer was lost
 may come twice, and no more.
 
-LINE forgets the key of a push 24 hours after it was first tried. Until then Sala asks again at least
-every quarter of an hour, and one answer in all that time is enough. When there was none, nobody can
-know whether the push came; it goes out again then, up to five messages in it, since twice and
-without a sound is better than never.
+LINE forgets the key of a push 24 hours after it was first tried, and a reply has no key, only a
+token that lives for a minute. When a day passed without one answer to a push (Sala asks at least
+every quarter of an hour), or when the process died right at a reply and is back after more than a
+minute, nobody can know whether it came. It goes out again then, up to five messages, since twice
+and without a sound is better than never. Back within the minute Sala takes a refused token for used
+by that reply; not so with a card for a life in danger (C8), which goes out by push.
 """
 
 
@@ -353,17 +378,18 @@ def test_to_whom_nobody_is_there_nothing_is_tried_for_ever(runs: dict[str, list[
     assert all("×" not in one.calls and "," not in one.calls for one in gone)
 
 
-def test_a_repeat_is_never_more_than_one_message(runs: dict[str, list[Came]]) -> None:
-    assert {one.twice for one in runs["LINE"] if not one.run.repeats} == {0}
+def test_a_repeat_on_telegram_is_never_more_than_one_message(runs: dict[str, list[Came]]) -> None:
     assert max(one.twice for one in runs["Telegram"]) == 1
 
 
-def test_on_line_nothing_comes_twice_that_was_asked_about_within_a_day(
-    runs: dict[str, list[Came]],
-) -> None:
-    (twice,) = [one for one in runs["LINE"] if one.twice]
-    assert twice.run.wrong == "down for 26 hours, after it had accepted a push"
-    assert "409" not in twice.calls
+def test_on_line_comes_twice_only_what_nobody_could_know_of(runs: dict[str, list[Came]]) -> None:
+    twice = [one for one in runs["LINE"] if one.twice]
+    assert [one.run.wrong for one in twice] == [
+        "down for 26 hours, after it had accepted a push",
+        "the process dies after a reply, and is away for two minutes",
+        "the process dies after a reply with such a card",
+    ]
+    assert all("409" not in one.calls for one in twice)
 
 
 def test_the_table_of_the_runs_is_what_they_say(runs: dict[str, list[Came]]) -> None:

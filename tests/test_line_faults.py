@@ -206,6 +206,27 @@ def test_a_crash_around_a_reply_loses_nothing_and_repeats_nothing(
 
 
 @pytest.mark.parametrize("before", [True, False])
+def test_who_is_in_danger_gets_the_card_once_more_rather_than_perhaps_never(
+    before: bool, tmp_path: Path
+) -> None:
+    """LINE refuses a token that was used, and nobody can say that it refuses no other."""
+
+    async def story(sala: Account) -> None:
+        await opens(sala)
+        sala.line.chats.clear()
+        await sala.post(sala.text("I want to kill myself"))
+        await dies(sala, "reply", before=before)
+        sala.line.tokens.clear()
+        await sala.works_later(seconds=1)
+        await sala.works_later(hours=1)
+        card = sala.texts.say("alarm.self_harm", "en")
+        assert sum(card in said for said in sala.line.said(ANN)) == (1 if before else 2)
+        assert sala.line.asked(PUSHED) == [200]
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("before", [True, False])
 def test_a_crash_around_a_push_loses_nothing_and_repeats_nothing(
     before: bool, tmp_path: Path
 ) -> None:

@@ -45,6 +45,8 @@ class Message:
     """`tel:` links of help lines, for doors that can dial; the numbers stand in the text too."""
     alone: bool = False
     """What was said before should leave the screen, where the door can do that (C9)."""
+    urgent: bool = False
+    """Whom to call when a life is in danger (C8): rather twice than perhaps never."""
     language: Language = "en"
 
 

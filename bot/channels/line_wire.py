@@ -4,7 +4,7 @@ A push repeated with its key goes out once. LINE forgets the key after 24 hours;
 clear answer all that time goes out all the same, since it may never have
 (https://developers.line.biz/en/docs/messaging-api/retrying-api-request/). A reply has no key: when
 its repeat is told "Invalid reply token" within the token's minute, the first try was the one that
-used it.
+used it; after a crash that is likely and not sure, so what is urgent is pushed then.
 """
 
 import asyncio
@@ -128,7 +128,9 @@ class LineChannel(Plain):
             return
         pushed = await self._pushed(to, messages[:-AT_ONCE], 0)
         here = messages[pushed:][:AT_ONCE]
-        outcome = await self._replied(token, self._faces(here), repeat=not self._given(token))
+        # Of an urgent one nothing is taken for delivered that only may have been.
+        perhaps = not self._given(token) and not any(one.urgent for one in here)
+        outcome = await self._replied(token, self._faces(here), repeat=perhaps)
         if outcome == "stale":
             await self._push_all(to, messages, pushed)
             return

@@ -1,7 +1,8 @@
 """LINE on the loopback: its published documents judge every call, and it keeps LINE's own rules.
 
 A reply token works once and for a minute; a retry key once in 24 hours; blockers get nothing and
-nobody is told; the month has its quota. Faults are put in by hand, each for the next call of a path.
+nobody is told; the month has its quota. Faults are put in by hand, each for the next call of a
+path.
 """
 
 import asyncio
