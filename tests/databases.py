@@ -53,12 +53,12 @@ def server(settings: Sequence[str] = SPEED) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def make_cluster(folder: Path) -> None:
+def make_cluster(folder: Path, *more: str) -> None:
     """What a server keeps, in a folder that is there already."""
     if os.getuid() == 0:
         shutil.chown(folder, "nobody", "nogroup")
     quick = ("--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust")
-    initdb = _words(program("initdb"), *quick, "-U", OURS, "-D", str(folder / "data"))
+    initdb = _words(program("initdb"), *quick, *more, "-U", OURS, "-D", str(folder / "data"))
     subprocess.run(initdb, check=True, cwd="/", stdout=subprocess.DEVNULL)
 
 

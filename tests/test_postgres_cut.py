@@ -114,53 +114,6 @@ def test_a_commit_whose_answer_is_lost_doubles_nothing_and_loses_nothing(
         play(tmp_path, story)
 
 
-# ---------------------------------------------------------------- its disk is full
-
-FULL = """create function full_disk() returns trigger language plpgsql as
-  $$ begin raise 'could not extend file' using errcode = 'disk_full'; end $$"""
-TABLES = ("inbox", "conversation", "outbox")
-
-
-def test_while_the_servers_disk_is_full_nothing_is_acknowledged_and_then_all_is_answered_once(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the server says of a full disk, said by triggers: filling one takes a machine."""
-
-    async def story(talk: Talk) -> None:
-        await talk.opens()
-        databases.ran(database, FULL)
-        for table in TABLES:
-            databases.ran(
-                database,
-                f"create trigger full_disk before insert or update or delete on {table}"
-                " for each row execute function full_disk()",
-            )
-        async with working(talk):
-            with pytest.raises(Unwritten):
-                await talk.arrives(Chose(DAY, NodeId("ask.phone"), "own"), "full")
-            talk.worker.wake()
-            databases.ran(database, "drop function full_disk cascade")
-            await talk.arrives(Chose(DAY, NodeId("ask.phone"), "own"), "full")
-            talk.worker.wake()
-
-            async def answered() -> bool:
-                return await talk.store.due(["door"], DAY, 9) == [] and bool(
-                    talk.heard("ask.situation")
-                )
-
-            await until(answered)
-        assert talk.heard("ask.situation") == 1
-
-    monkeypatch.setattr(outbox, "PAUSE", 0)
-    databases.Chosen.address = database
-    try:
-        play(tmp_path, story)
-    finally:
-        databases.Chosen.address = None
-        with suppress(psycopg.Error):
-            databases.ran(database, "drop function full_disk cascade")
-
-
 # ---------------------------------------------------------------- the server dies
 
 

@@ -39,6 +39,9 @@ PATIENCE = "3s"
 TRIES: Final = 5
 """How often a write is run again that others were in the way of."""
 CONNECT_SECONDS: Final = 10
+AWAY_SECONDS: Final = 3.0
+"""How long is waited for a server that is away before that is said; and before it is asked anew,
+which otherwise happens after twice the time it was away for, up to minutes."""
 _SETTINGS: Final = (
     "set statement_timeout = '60s'",
     "set lock_timeout = '10s'",
@@ -75,8 +78,9 @@ class PostgresEngine:
             if first:
                 first(db)
         self._pool = ConnectionPool(
-            url, min_size=1, max_size=READERS + 2, timeout=CONNECT_SECONDS,
-            configure=partial(_configure_ours, vault=vault), open=True, num_workers=1,
+            url, min_size=1, max_size=READERS + 2, timeout=AWAY_SECONDS,
+            reconnect_timeout=AWAY_SECONDS, configure=partial(_configure_ours, vault=vault),
+            open=True, num_workers=1,
         )  # fmt: skip
         self._readers = ThreadPoolExecutor(READERS, "sala-read")
         self._talks = _Lane("sala-write", self._write_group)

@@ -52,6 +52,11 @@ _BACK: Final = """select number_digest from cases
   where number_digest = any(:erased) or number_digest = any(:withdrawn) and status = 'Active'"""
 _BEHIND: Final = "select 1 from edge where change < ?"
 
+# What was written before can be written over when the disk is full; what is sorted here needs room.
+_LITTLE: Final = "set local work_mem = '64kB'"
+_ROOM: Final = """select count(*) from (
+  select md5(cast(n as text)) as one from generate_series(1, 3000) as n order by one) as sorted"""
+
 _Found = tuple[int, ConversationId, bool]
 
 
@@ -90,6 +95,11 @@ class PostgresStore(PgTurns, WholeStore):
         store._here = here
         store._held = set()
         return store
+
+    async def prove_writable(self) -> None:
+        """Write something that changes nothing, and something that needs room on the disk."""
+        await super().prove_writable()
+        await self._engine.read(_find_room)
 
     async def claim(self, channels: Collection[str], now: datetime, limit: int) -> list[Claimed]:
         """Up to `limit` conversations with work that no other process holds."""
@@ -174,3 +184,8 @@ def _end_again(ends: list[End], now: datetime, db: PgConnection) -> None:
         for one in ends:
             if one.number in back or one.change == last:
                 end_once_more(db, one, now)
+
+
+def _find_room(db: Connection) -> None:
+    db.execute(_LITTLE)
+    db.execute(_ROOM).fetchone()
