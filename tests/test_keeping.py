@@ -5,14 +5,17 @@ import os
 import stat
 import subprocess
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.store import Turn
 from bot.store.copying import NotCopied, copy_file
-from bot.store.resealing import SEALED
+from bot.store.jobs import Connection, Cursor
+from bot.store.resealing import SEALED, renew
 from bot.store.whole import WholeStore
 from bot.vault import Unopened, Vault, load_or_make, replace_keys, turning
 from tests.cases_kept import ANN, NOW, A, B, dump, registered
@@ -218,6 +221,41 @@ def test_what_is_sealed_anew_is_so_once_and_needs_the_new_key_alone(tmp_path: Pa
     assert counts[1] == 0
     replace_keys(tmp_path / "keys", keys(tmp_path).without_former())
     with_store(tmp_path, read)
+
+
+class Counted:
+    """A database that counts the journeys to it."""
+
+    def __init__(self, db: Connection) -> None:
+        self.db = db
+        self.journeys = 0
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
+        self.journeys += 1
+        return self.db.execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Cursor:
+        self.journeys += 1
+        return self.db.executemany(sql, parameters)
+
+
+@pytest.mark.usefixtures("both")
+def test_a_group_is_sealed_anew_in_two_journeys_to_the_database(tmp_path: Path) -> None:
+    """With two for each value a million of them took an hour in PostgreSQL."""
+    body = next(one for one in SEALED if (one.table, one.column) == ("inbox", "body"))
+
+    async def story(store: WholeStore) -> None:
+        for number in range(30):
+            await store.receive(event(f"a{number}"))
+
+        def job(db: Connection) -> tuple[int, int]:
+            kept = [tuple(key) for key in db.execute("select event from inbox").fetchall()]
+            counted = Counted(db)
+            return renew(body, store.vault, kept, counted), counted.journeys
+
+        assert await store._engine.write(job) == (30, 2)
+
+    with_store(tmp_path, story)
 
 
 def test_what_is_open_goes_on_with_the_new_key_and_the_former_stays_for_it(

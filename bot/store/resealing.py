@@ -135,25 +135,24 @@ def _is_others(one: Sealed, head: bytes, value: Any) -> bool:
 
 
 def renew(one: Sealed, vault: Vault, keys: list[Key], db: Connection, passing_by: str = "") -> int:
-    """Seal these rows' values anew; how many."""
-    which = " and ".join(f"{name} = ?" for name in one.key)
-    look = f"select {one.column} from {one.table} where {which}{passing_by}"  # noqa: S608  # the names are ours
+    """Seal these rows' values anew, in two statements; how many."""
+    names, which = ", ".join(one.key), " and ".join(f"{name} = ?" for name in one.key)
+    places = ", ".join([f"({', '.join('?' * len(one.key))})"] * len(keys))
+    look = f"select {names}, {one.column} from {one.table} where ({names}) in (values {places})"  # noqa: S608  # the names are ours
     write = f"update {one.table} set {one.column} = ? where {which}"  # noqa: S608
-    rows = list(_renewed(one, vault, keys, lambda key: db.execute(look, key).fetchone()))
-    for row in rows:
-        db.execute(write, row)
+    there = db.execute(f"{look}{passing_by}", [part for key in keys for part in key]).fetchall()
+    rows = list(_renewed(one, vault, there))
+    if rows:
+        db.executemany(write, rows)
     return len(rows)
 
 
-def _renewed(
-    one: Sealed, vault: Vault, keys: list[Key], look: Callable[[Key], Any]
-) -> Iterator[Key]:
+def _renewed(one: Sealed, vault: Vault, there: list[tuple[Any, ...]]) -> Iterator[Key]:
     """What stands there now: it may have been written, or be gone, since it was found."""
-    for key in keys:
-        row = look(key)
-        if row and row[0] and not (one.shown and row[0].startswith("[")):
-            plain = vault.open(one.place(key), _raw(one, row[0]))
-            sealed = vault.seal(one.place(key), plain)
+    for *key, value in there:
+        if value and not (one.shown and value.startswith("[")):
+            place = one.place(tuple(key))
+            sealed = vault.seal(place, vault.open(place, _raw(one, value)))
             yield b64encode(sealed).decode() if one.shown else sealed, *key
 
 
