@@ -39,7 +39,7 @@ PATIENCE = "3s"
 TRIES: Final = 5
 """How often a write is run again that others were in the way of."""
 CONNECT_SECONDS: Final = 10
-AWAY_SECONDS: Final = 3.0
+AWAY_SECONDS: Final = 5.0
 """How long is waited for a server that is away before that is said; and before it is asked anew,
 which otherwise happens after twice the time it was away for, up to minutes."""
 _SETTINGS: Final = (
