@@ -7,6 +7,7 @@ Run: python -m tests.bench.rotate [sqlite] [postgres]. SALA_BENCH_CASES (200000)
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -138,16 +139,23 @@ class Writers:
 
 
 def rotated(environment: dict[str, str], *more: str) -> None:
-    began = time.perf_counter()
+    began, peak = time.perf_counter(), 0
     command = [*SALA, "rotate", *more]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    said = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    assert status == 0, said
-    took, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
-    print(f"  {' '.join(command[2:])}: {took:.1f} s, {cpu:.1f} s of CPU, "
-          f"{used.ru_maxrss / 1024:.0f} MB at most: {said.splitlines()[-1]}")  # fmt: skip
+    status = Path(f"/proc/{process.pid}/status")
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        peak = max(peak, _most(status))
+        time.sleep(0.2)
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    took = time.perf_counter() - began
+    print(f"  {' '.join(command[2:])}: {took:.1f} s, {peak} MB at most: {said.splitlines()[-1]}")
+
+
+def _most(status: Path) -> int:
+    """The most memory that a process had so far, in MB."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+    return int(found[1]) // 1024 if found else 0
 
 
 def measure(folder: Path, database: str) -> None:
