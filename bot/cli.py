@@ -21,12 +21,14 @@ from uvicorn.loops.auto import auto_loop_factory
 from bot import talk as talking
 from bot.app import Role, Sala, now
 from bot.callers import Caller, allow_lines
+from bot.cases.hashes import Item
 from bot.conversation.model import LANGUAGES, Language
 from bot.exchanging import commands as exchanging
 from bot.hashing import comparing
-from bot.hashing.errors import ImageError
-from bot.hashing.image import hash_file
+from bot.hashing.answers import posted
+from bot.hashing.errors import ImageError, told
 from bot.hashing.jail import Broken, Jail
+from bot.hashing.own import OwnFiles
 from bot.hashing.walls import no_core
 from bot.keeping import commands as keeping
 from bot.log import log, quieten_all
@@ -114,46 +116,47 @@ def talk(lang: Language | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--turned", is_flag=True, help="A picture's turned copies too.")
 @click.option("--check", is_flag=True, help="Compare with what the server would make of it.")
-def hash_(paths: tuple[Path, ...], as_json: bool, turned: bool, check: bool) -> None:
+@click.option("--no-jail", is_flag=True, help="Open them in this very process.")
+def hash_(paths: tuple[Path, ...], as_json: bool, turned: bool, check: bool, no_jail: bool) -> None:
     """Print what would be registered of pictures or videos. Nothing is kept or sent.
+
+    Each is opened in a locked process that can read this one file and nothing else, where the
+    machine has such a jail (Linux with libseccomp2). Without one, videos need --no-jail.
 
     Every hash is as the mini-app's page makes it. The server decodes a picture from the chat at a
     smaller scale: with --check its form of each is compared, and a fixed one more than 10 bits off
     is a failure.
     """
-    failed = False
-    for path in paths:
-        try:
-            if check:
-                failed |= not _checked(path, turned)
-            else:
-                _print_hashes(path, turned, as_json)
-        except ImageError as error:
-            failed = True
-            click.echo(f"{path}: {type(error).__name__}", err=True)
-    if failed:
+    files = OwnFiles(partial(click.echo, err=True), jailed=not no_jail)
+
+    async def each() -> bool:
+        return all([await _is_hashed(files, path, as_json, turned, check) for path in paths])
+
+    if not asyncio.run(each()):
         sys.exit(1)
 
 
-def _print_hashes(path: Path, turned: bool, as_json: bool) -> None:
-    item = hash_file(path, turned=turned)
-    hashes = [
-        {"kind": one.kind, "variant": one.variant, "value": one.value}
-        | ({} if one.quality is None else {"quality": one.quality})
-        for one in item.hashes
-    ]
+async def _is_hashed(files: OwnFiles, path: Path, as_json: bool, turned: bool, check: bool) -> bool:
+    try:
+        if check:
+            lines, right = await comparing.compared(files, path, turned=turned)
+            click.echo("\n".join((str(path), *(f"  {line}" for line in lines))))
+            return right
+        _print_hashes(path, await files.hash(path, turned=turned), as_json)
+        return True
+    except ImageError as error:
+        click.echo(f"{path}: {told(error)}", err=True)
+        return False
+
+
+def _print_hashes(path: Path, item: Item, as_json: bool) -> None:
+    hashes = posted(item)
     if as_json:
         click.echo(json.dumps({"file": str(path), "media": item.media, "hashes": hashes}))
         return
     click.echo(str(path))
     for one in hashes:
         click.echo("  " + "  ".join(str(value) for value in one.values()))
-
-
-def _checked(path: Path, turned: bool) -> bool:
-    lines, right = comparing.compared(path, turned=turned)
-    click.echo("\n".join((str(path), *(f"  {line}" for line in lines))))
-    return right
 
 
 @main.command()

@@ -4,8 +4,9 @@ Everything is shown in numbers; no command shows a hash or a person.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
@@ -17,8 +18,8 @@ from bot.cases.eligibility import List
 from bot.cases.hashes import Item
 from bot.exchange import transparency
 from bot.exchange.partner_name import read_name
-from bot.hashing.errors import ImageError
-from bot.hashing.image import hash_file
+from bot.hashing.errors import ImageError, told
+from bot.hashing.own import OwnFiles
 from bot.opening import usable_settings, with_sala
 from bot.store import PartnerKeys
 from bot.store.figures import CaseState, PartnerState
@@ -236,7 +237,7 @@ def deny(paths: tuple[Path, ...]) -> None:
 
     async def use(sala: Sala) -> None:
         codes = pictures = 0
-        for item in _items(paths):
+        async for item in _items(paths):
             codes += await sala.store.deny([item], now())
             pictures += 1
         click.echo(f"{pictures} pictures, {codes} new codes on the denylist")
@@ -244,15 +245,16 @@ def deny(paths: tuple[Path, ...]) -> None:
     with_sala(usable_settings(), use)
 
 
-def _items(paths: tuple[Path, ...]) -> Iterator[Item]:
+async def _items(paths: tuple[Path, ...]) -> AsyncIterator[Item]:
+    files = OwnFiles(partial(click.echo, err=True))
     for path in paths:
         inside = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else []
         for file in inside or [path]:
             try:
-                yield hash_file(file)
+                yield await files.hash(file)
             except ImageError as error:
                 if not inside:
-                    raise click.ClickException(f"{path}: {type(error).__name__}") from None
+                    raise click.ClickException(f"{path}: {told(error)}") from None
 
 
 @exchange.command("report")

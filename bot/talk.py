@@ -1,13 +1,17 @@
 """A whole talk in a terminal: lines in, turns made, messages printed, pictures hashed right here.
 
-The terminal is the person's own device, so `/hash` is the on-device path: the file is read by this
-process and only its codes are registered.
+The terminal is the person's own device, so `/hash` is the on-device path: the file is read right
+here and only its codes are registered.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
+
+import click
 
 from bot.app import Sala
 from bot.cases.hashes import Item
@@ -15,13 +19,14 @@ from bot.cases.likeness import is_same
 from bot.channels.terminal import MAX_LINE, TerminalChannel, address, files_in
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Inbound, Language, Opened, TooLong, Typed
-from bot.hashing.errors import ImageError
-from bot.hashing.image import hash_file, open_picture
-from bot.hashing.likeness import phash
+from bot.hashing.errors import Ended, ImageError, NotHeld, told
+from bot.hashing.own import OwnFiles
 from bot.store import Arrival, TicketRefused, TooManyImages
 from bot.worker import Worker
 
 PROMPT: Final = "> "
+_beside = partial(click.echo, err=True)
+"""What is no part of the talk."""
 
 
 async def talk(
@@ -42,6 +47,7 @@ class _Terminal:
         self.language = language
         self.write = write
         self.channel = TerminalChannel(sala.texts, write)
+        self.files = OwnFiles(_beside)
         self.seen: list[str] = []
         self.worker: Worker = sala.worker(self.channel)
         self.conversation = sala.conversation(self.channel.name, uuid4().bytes)
@@ -72,27 +78,28 @@ class _Terminal:
 
     async def hash(self, paths: list[Path]) -> None:
         """Make codes of these pictures and register them with the ticket last given."""
-        items = [item for path in paths if (item := self._item(path))]
+        items = [item for path in paths if (item := await self._item(path))]
         if items:
             await self._register(items)
         await self.worker.drain()
 
-    def _item(self, path: Path) -> Item | None:
+    async def _item(self, path: Path) -> Item | None:
         try:
-            item = hash_file(path)
-            if item.media == "image":
-                self._say_if_alike(path)
-            return item
+            item = await self.files.hash(path, marked=True)
+        except (Ended, NotHeld) as error:
+            _beside(told(error))
+            self.say("terminal.NotAnImage")
         except ImageError as error:
             self.say(f"terminal.{type(error).__name__}")
-        except OSError:
-            self.say("terminal.NotAnImage")
+        else:
+            if item.phash:
+                self._say_if_alike(item.phash)
+            return replace(item, phash=None)
         return None
 
-    def _say_if_alike(self, path: Path) -> None:
+    def _say_if_alike(self, mark: str) -> None:
         """A picture that looks like one of this talk is named as such, and still added: a cropped
         copy is a picture of its own."""
-        mark = phash(open_picture(path.read_bytes()))
         if any(is_same(mark, seen) for seen in self.seen):
             self.say("terminal.twice")
         self.seen.append(mark)

@@ -1,9 +1,5 @@
 """What all prisoners have in common: the walls are raised, and only then one file is read from
-standard input and answered with its hashes, one JSON object.
-
-`{"item": …, "phash": …}`, the item as the mini-app posts it; `{"refused": problem}`; or nothing
-when there are no walls.
-"""
+standard input and answered with its hashes (`answers.py`); with nothing when there are no walls."""
 
 import json
 import mmap
@@ -11,11 +7,11 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Never
 
 from bot.cases.hashes import Item
 from bot.conversation.picture import Problem
-from bot.hashing import walls
+from bot.hashing import answers, walls
 from bot.hashing.errors import Empty, Framed, ImageError, NotAnImage, TooLarge, TooPlain
 
 _CHUNK: Final = 1 << 16
@@ -33,15 +29,32 @@ def serve(attempt: str, hashed: Callable[[bytes], Item], most: int, seconds: int
 
     With an `attempt` it tries that instead, which must be its end.
     """
+    raise_walls(lambda: walls.raise_them(seconds))
+    if attempt:
+        try_out(attempt)
+    end_with(answer(_read(most), hashed, most))
+
+
+def raise_walls(how: Callable[[], None]) -> None:
+    """Or the end of this process."""
     try:
-        walls.raise_them(seconds)
+        how()
     except walls.NoWalls:
         os._exit(walls.NO_WALLS)
-    if attempt:
-        _ATTEMPTS[attempt]()
-        os._exit(0)
-    _write(json.dumps(answer(_read(most), hashed, most)).encode())
-    os._exit(0)  # Python's own way out would look for files
+
+
+def try_out(attempt: str) -> Never:
+    """Who tries this is not to see it done."""
+    ATTEMPTS[attempt]()
+    os._exit(0)
+
+
+def end_with(said: dict[str, Any]) -> Never:
+    """The answer, and the end: Python's own way out would look for files."""
+    left = json.dumps(said).encode()
+    while left:
+        left = left[os.write(1, left) :]
+    os._exit(0)
 
 
 def answer(data: bytes, hashed: Callable[[bytes], Item], most: int) -> dict[str, Any]:
@@ -54,12 +67,7 @@ def answer(data: bytes, hashed: Callable[[bytes], Item], most: int) -> dict[str,
         return {"refused": _PROBLEMS[type(error)]}
     except MemoryError:
         return {"refused": "size"}
-    hashes = [
-        {"kind": one.kind, "variant": one.variant, "value": one.value}
-        | ({} if one.quality is None else {"quality": one.quality})
-        for one in item.hashes
-    ]
-    return {"item": {"media": item.media, "hashes": hashes}, "phash": item.phash}
+    return answers.said(item)
 
 
 def _read(most: int) -> bytes:
@@ -70,17 +78,17 @@ def _read(most: int) -> bytes:
     return bytes(data)
 
 
-def _write(said: bytes) -> None:
-    while said:
-        said = said[os.write(1, said) :]
-
-
-_ATTEMPTS: Final[dict[str, Callable[[], object]]] = {
+ATTEMPTS: Final[dict[str, Callable[[], object]]] = {
     "open": lambda: os.open("/dev/null", os.O_WRONLY),
     "connect": socket.socket,
     "fork": os.fork,
     "become": lambda: os.execv(sys.executable, [sys.executable, "-V"]),  # noqa: S606  # to be refused
     "signal": lambda: os.kill(os.getppid(), 0),
     "run": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC),
+    "overwrite": lambda: os.write(0, b"x"),
+    "shorten": lambda: os.ftruncate(0, 0),
+    "lend": lambda: os.dup(0),
+    "whose": lambda: os.fstat(0),
+    "seek": lambda: os.lseek(1, 0, os.SEEK_SET),
 }
 """What a prisoner must not live to tell of (`Jail.prove`)."""

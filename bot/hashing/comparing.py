@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from bot.cases.hashes import Item
-from bot.hashing.errors import TooLarge
-from bot.hashing.image import hash_bytes, hash_file
+from bot.hashing.own import OwnFiles
 from bot.hashing.pdq import distance
 
 NEAR: Final = 10
@@ -15,12 +14,13 @@ MATCH: Final = 31
 """Bits within which partners match; of a video's stills nine in ten must."""
 
 
-def compared(path: Path, *, turned: bool = False) -> tuple[list[str], bool]:
-    """A line for each of a file's hashes, and whether all fixed ones are near. ImageError."""
-    device = hash_file(path, turned=turned)
+async def compared(files: OwnFiles, path: Path, *, turned: bool = False) -> tuple[list[str], bool]:
+    """A line for each of a file's hashes, and whether all fixed ones are near. ImageError, also
+    where the server refuses a video."""
+    device = await files.hash(path, turned=turned)
+    server = await files.hash(path, turned=turned, scaled=True)
     if device.media == "video":
-        return _stills_compared(path, device)
-    server = hash_bytes(path.read_bytes(), "image", turned=turned, scaled=True)
+        return _stills_compared(device, server)
     found = {variant: _apart(value, server, variant) for variant, value in _values(device).items()}
     right = all(
         bits is not None and bits <= NEAR
@@ -30,13 +30,8 @@ def compared(path: Path, *, turned: bool = False) -> tuple[list[str], bool]:
     return [f"{variant}  {_words(bits)}" for variant, bits in found.items()], right
 
 
-def _stills_compared(path: Path, device: Item) -> tuple[list[str], bool]:
-    """How many of a video's stills meet the server's. ImageError where the server refuses it."""
-    from bot.hashing import filmed  # noqa: PLC0415  # 20 MB that pictures do without
-
-    if path.stat().st_size > filmed.MOST:
-        raise TooLarge
-    server = filmed.hashed(path.read_bytes())
+def _stills_compared(device: Item, server: Item) -> tuple[list[str], bool]:
+    """How many of a video's stills meet the server's."""
     pairs = (("device", device, server), ("server", server, device))
     lines, right = [], True
     for name, ours, theirs in pairs:

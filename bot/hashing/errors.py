@@ -1,7 +1,7 @@
 """Why a file gives no hashes.
 
-ImageError > NotAnImage, Empty, TooLarge, TooPlain > Framed. None carries anything of the file, nor
-its name.
+ImageError > NotAnImage, Empty, TooLarge, TooPlain > Framed, Ended, NotHeld. None carries anything
+of the file, nor its name.
 """
 
 
@@ -27,3 +27,19 @@ class TooPlain(ImageError):
 
 class Framed(TooPlain):
     """Nearly all of it is an even margin, so its hash would fit other pictures in such a margin."""
+
+
+class Ended(ImageError):
+    """It was opened in the jail, and the decoder died of it; the text says how."""
+
+
+class NotHeld(ImageError):
+    """A video, which without a jail is opened only when somebody says so."""
+
+    def __init__(self) -> None:
+        super().__init__("this machine has no jail; --no-jail opens it without one")
+
+
+def told(error: ImageError) -> str:
+    """What an operator or partner reads of it."""
+    return type(error).__name__ + (f": {error}" if error.args else "")

@@ -1,12 +1,13 @@
 """A picture or video file becomes an `Item` on the person's own machine (`sala hash`, `sala talk`)
 or in the jail. Errors: `bot.hashing.errors`."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 import pillow_heif
@@ -35,28 +36,61 @@ pillow_heif.register_heif_opener(thumbnails=False)
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # in the jail none can be started
 
 
-def hash_file(path: Path, *, turned: bool = False) -> Item:
-    """The hashes of a picture or video file; a video is read in pieces. ImageError.
+Mark = Callable[[Image.Image], str]
 
-    A video whose pictures cannot be seen keeps the digests of its file, as in the page.
-    """
+
+def hash_file(
+    path: Path, *, turned: bool = False, scaled: bool = False, mark: Mark | None = None
+) -> Item:
+    """The hashes of a picture or video file, opened in this process. ImageError."""
+    file, media = opened(path)
+    with file:
+        return hash_open(file, media, turned=turned, scaled=scaled, mark=mark)
+
+
+def opened(path: Path) -> tuple[BinaryIO, Media]:
+    """A file at its beginning, not buffered, and what it is. ImageError."""
     try:
-        with path.open("rb") as file:
-            head = file.read(12)
-            size = path.stat().st_size
-            if is_video(head):
-                _refuse_size(size, MAX_VIDEO_BYTES)
-                return _video(file)
-            _refuse_size(size, MAX_IMAGE_BYTES)
-            data = head + file.read(MAX_IMAGE_BYTES)
+        file = path.open("rb", buffering=0)
+        try:
+            media: Media = "video" if is_video(file.read(12)) else "image"
+            size = os.fstat(file.fileno()).st_size
+            _refuse_size(size, MAX_VIDEO_BYTES if media == "video" else MAX_IMAGE_BYTES)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
     except OSError:
         raise NotAnImage from None  # its text would name the file
-    return hash_bytes(data, "image", turned=turned)
+    return cast(BinaryIO, file), media
+
+
+def hash_open(
+    file: BinaryIO, media: Media, *,
+    turned: bool = False, scaled: bool = False, mark: Mark | None = None,
+) -> Item:  # fmt: skip
+    """The hashes of a file from where it stands; a video is read in pieces. ImageError.
+
+    A video whose pictures cannot be seen keeps the digests of its file, as in the page. `scaled`
+    is the server's way: also for a video, of which without a still there is nothing.
+    """
+    try:
+        if media == "video" and not scaled:
+            return _video(file)
+        data = file.read(MAX_IMAGE_BYTES + 1)
+    except OSError:
+        raise NotAnImage from None
+    if media == "video":
+        from bot.hashing import filmed  # noqa: PLC0415  # 20 MB that pictures do without
+
+        _refuse_size(len(data), filmed.MOST)
+        return filmed.hashed(data)
+    return hash_bytes(data, "image", turned=turned, scaled=scaled, mark=mark)
 
 
 def hash_bytes(
     data: bytes, media: Media, *, turned: bool = False, scaled: bool = False,
-    mark: Callable[[Image.Image], str] | None = None,
+    mark: Mark | None = None,
 ) -> Item:  # fmt: skip
     """The PDQ hashes of a picture's `forms` or a video's stills; MD5 and SHA-256. ImageError.
 

@@ -8,18 +8,16 @@ JailError > Refused (no hashes of this picture; `problem` says why), Broken (no 
 
 import asyncio
 import hashlib
-import json
-import re
 import signal
 import struct
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
-from bot.cases.hashes import BadSubmission, Item, Media, parse_items
+from bot.cases.hashes import Item, Media
 from bot.conversation.picture import Problem
+from bot.hashing import answers
 from bot.hashing.kinds import PROOF, is_video
 from bot.hashing.prisoners import Broken, Gone, Guard, JailError, run_alone
 from bot.hashing.walls import NO_WALLS
@@ -36,8 +34,7 @@ LONGER: Final = 3
 """So many times as long for a video."""
 AT_ONCE: Final = 1
 """Pictures or videos open at the same time: the rest of a small server's memory is for the bot."""
-_WHY: Final = {NO_WALLS: "the system has no libseccomp2, or its kernel refuses seccomp"}
-_PHASH: Final = re.compile(r"[0-9a-f]{16}")
+WHY: Final = {NO_WALLS: "the system has no libseccomp2, or its kernel refuses seccomp"}
 _PROBLEMS: Final[tuple[Problem, ...]] = ("size", "kind", "plain")
 
 
@@ -79,7 +76,7 @@ class Jail:
         if ended < 0:  # the file killed the decoder, took it over, or kept it too long
             raise Refused("kind")
         if ended != 0:
-            raise Broken(_WHY.get(ended, f"the process ended with {ended}"))
+            raise Broken(WHY.get(ended, f"the process ended with {ended}"))
         return _item(said, media)
 
     async def prove(self) -> None:
@@ -118,21 +115,10 @@ class Jail:
 
 
 def _item(said: bytes, media: Media) -> Item:
-    """One file's hashes in the form of a post, and no other: the prisoner may be taken over."""
-    try:
-        match json.loads(said):
-            case {"item": dict(posted), "phash": str() | None as phash, **rest} if not rest:
-                (item,) = parse_items([posted])
-            case {"refused": problem, **rest} if not rest and problem in _PROBLEMS:
-                raise Refused(problem)
-            case _:
-                raise Refused("kind")
-    except (ValueError, RecursionError, BadSubmission):
-        raise Refused("kind") from None
-    is_marked = phash is not None and _PHASH.fullmatch(phash) is not None
-    if item.media != media or is_marked != (media == "image"):
-        raise Refused("kind")
-    return replace(item, phash=phash)
+    answer = answers.heard(said, media, marked=media == "image")
+    if isinstance(answer, Item):
+        return answer
+    raise Refused(next((one for one in _PROBLEMS if one == answer), "kind"))
 
 
 def _test_picture() -> bytes:

@@ -3,6 +3,7 @@
 
 import sys
 import warnings
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, Final
 
@@ -43,19 +44,24 @@ def _hashed(data: bytes) -> Item:
 def warm() -> None:
     """Load whatever is loaded when it is first needed: behind the walls no file can be opened."""
     warnings.simplefilter("ignore")
+    for one in samples():
+        answer(one)
+    Image.MAX_IMAGE_PIXELS = PIXELS
+
+
+def samples() -> Iterator[bytes]:
+    """Files of each kind that is opened, and some that are not."""
     Image.init()
     noise = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
     picture = Image.fromarray(noise)
     deep = Image.fromarray(noise[:, :, 0].astype(np.uint16) << 8)
-    samples = [(picture, kind) for kind in FORMATS if kind != "HEIF"]  # its encoder keeps threads
-    samples += [(picture.convert("RGBA"), "PNG"), (deep, "PNG"), (picture.convert("CMYK"), "JPEG")]
-    for one, kind in samples:
+    made = [(picture, kind) for kind in FORMATS if kind != "HEIF"]  # its encoder keeps threads
+    made += [(picture.convert("RGBA"), "PNG"), (deep, "PNG"), (picture.convert("CMYK"), "JPEG")]
+    for one, kind in made:
         file = BytesIO()
         one.save(file, kind, exif=_turned())
-        answer(file.getvalue())
-    for bad in (b"", b"no picture", file.getvalue()[:200]):
-        answer(bad)
-    Image.MAX_IMAGE_PIXELS = PIXELS
+        yield file.getvalue()
+    yield from (b"", b"no picture", file.getvalue()[:200])
 
 
 def _turned() -> Image.Exif:

@@ -14,7 +14,7 @@ import weakref
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import BinaryIO, Final
 
 from bot.cases.hashes import MAX_BODY
 from bot.hashing.walls import ENDED
@@ -72,15 +72,16 @@ class Guard:
         """Whether it has not been ended."""
         return self._end.alive
 
-    async def run(self, picture: bytes, within: float, *attempt: str) -> tuple[int, bytes]:
-        """How one prisoner ended, and what it said. Gone.
+    async def run(self, file: bytes | BinaryIO, within: float, *order: str) -> tuple[int, bytes]:
+        """How one prisoner ended, and what it said. Gone. An open file is read by itself.
 
         Whatever cuts it short (its time, too much said, a cancelled task) ends the guard with it.
         """
         is_done = False
         try:
-            async with asyncio.timeout(within), self._pipes(*attempt) as (ear, voice):
-                _, said = await asyncio.gather(_feed(ear, picture), _listen(voice, self._end))
+            fed, handed = (file, None) if isinstance(file, bytes) else (b"", file)
+            async with asyncio.timeout(within), self._pipes(handed, *order) as (ear, voice):
+                _, said = await asyncio.gather(_feed(ear, fed), _listen(voice, self._end))
                 ended = await self._ended() if self.is_there else _KILLED
             is_done = self.is_there
             return ended, said
@@ -93,13 +94,16 @@ class Guard:
                 self._end()
 
     @asynccontextmanager
-    async def _pipes(self, attempt: str = "") -> AsyncIterator[tuple[StreamWriter, StreamReader]]:
-        """A new prisoner's two pipes, whose other ends the guard is given."""
+    async def _pipes(
+        self, handed: BinaryIO | None, order: str = ""
+    ) -> AsyncIterator[tuple[StreamWriter, StreamReader]]:
+        """A new prisoner's two pipes, whose other ends the guard is given; or, for the first, a
+        file."""
         its_ear, ear = os.pipe()
         voice, its_voice = os.pipe()
         try:
-            order = attempt.encode() or _ANY_ORDER
-            socket.send_fds(self._line, [order], [its_ear, its_voice])
+            reads = handed.fileno() if handed else its_ear
+            socket.send_fds(self._line, [order.encode() or _ANY_ORDER], [reads, its_voice])
         except OSError:
             os.close(ear)
             os.close(voice)

@@ -10,7 +10,7 @@ import errno
 import resource
 import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -33,6 +33,9 @@ _UNKNOWN: Final = "clone3"
 """Its flags cannot be looked at; told that there is no such call, the C library takes `clone`."""
 _THREAD: Final = 0x00010000
 """CLONE_THREAD: the decoder of HEIC works in a thread, which these same walls hold."""
+_FILES: Final = (("read", 0), ("write", 1), ("write", 2))
+"""Of which 2 is /dev/null."""
+_SEEKING: Final = ("lseek", 0)
 _NOT_TO_RUN: Final = ("mmap", "mprotect")
 """Memory may be had, but none that can be run."""
 
@@ -60,14 +63,17 @@ class _Compare(ctypes.Structure):
     )
 
 
-def raise_them(seconds: int = SECONDS) -> None:
+def raise_them(seconds: int = SECONDS, memory: int = MEMORY, *, seeks: bool = False) -> None:
     """Lock this process in for good, to compute for so long at most; NoWalls, with whatever stands
-    by then, when that fails."""
+    by then, when that fails.
+
+    With `seeks` it may also choose where in standard input, which is then a file, it reads next.
+    """
     try:
         library = ctypes.CDLL(LIBRARY, use_errno=True)
-        _die_with_the_parent()
-        _limit(seconds)
-        _filter(library)
+        die_with_the_parent()
+        _limit(seconds, memory)
+        _filter(library, (*_FILES, _SEEKING) if seeks else _FILES)
     except (OSError, ValueError, AttributeError) as error:
         raise NoWalls(type(error).__name__) from None
 
@@ -83,7 +89,8 @@ def no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _die_with_the_parent() -> None:
+def die_with_the_parent() -> None:
+    """Nor does anybody look into this process, or does it ever get more rights."""
     libc = ctypes.CDLL(None, use_errno=True)
     for option, value in (
         (_PR_SET_PDEATHSIG, int(signal.SIGKILL)),
@@ -93,9 +100,9 @@ def _die_with_the_parent() -> None:
         _must(libc.prctl(option, value, 0, 0, 0))
 
 
-def _limit(seconds: int) -> None:
+def _limit(seconds: int, memory: int) -> None:
     for what, most in (
-        (resource.RLIMIT_AS, _address_space() + MEMORY),
+        (resource.RLIMIT_AS, _address_space() + memory),
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
@@ -109,8 +116,8 @@ def _address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def _filter(library: Any) -> None:
-    """Read from 0, write to 1 and 2 (which is /dev/null), `_ALLOWED`, data memory; else the end."""
+def _filter(library: Any, files: Iterable[tuple[str, int]]) -> None:
+    """These calls on these files, `_ALLOWED`, data memory; else the end."""
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_KILL_PROCESS)))
     if not context:
@@ -121,7 +128,7 @@ def _filter(library: Any) -> None:
         allow(name)
     allow(_UNKNOWN, action=_NO_SUCH_CALL)
     allow("clone", _Compare(0, _MASKED_EQUAL, _THREAD, _THREAD))
-    for name, file in (("read", 0), ("write", 1), ("write", 2)):
+    for name, file in files:
         allow(name, _Compare(0, _EQUAL, file, 0))
     for name in _NOT_TO_RUN:
         allow(name, _Compare(2, _MASKED_EQUAL, _PROT_EXEC, 0))
