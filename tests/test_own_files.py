@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -75,10 +74,8 @@ def refusal(hashed: Callable[[], object]) -> type[ImageError]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The jail's own pictures, of fewer pixels."""
-    made = partial(test_jail.everyday, (240, 180))
-    monkeypatch.setattr(
-        test_jail, "everyday", lambda size=None: made() if size is None else made(size)
-    )
+    made = test_jail.everyday
+    monkeypatch.setattr(test_jail, "everyday", lambda size=(240, 180): made(size))
 
 
 @pytest.mark.usefixtures("small")
@@ -151,7 +148,7 @@ TAKEN_OVER = """
 import ctypes, os, sys
 from bot.hashing import guard, handed
 def taken_over(file, media, order):
-    exec(file.read().partition(b"and do: ")[2])
+    exec(file.read(1_000_000).partition(b"and do: ")[2])
     return {"refused": "TooPlain"}
 warm = handed.warm
 handed.warm = lambda media: (warm(media), setattr(handed, "answer", taken_over))
