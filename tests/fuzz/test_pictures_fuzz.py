@@ -1,12 +1,14 @@
 """Pictures and videos gone wrong, through the jail: each is refused or gets hashes, none ends the
-jail, and the next good one gets its hashes. `SALA_FUZZ=300` makes so many."""
+jail, and the next good one gets its hashes; also as `sala hash` hands them over. `SALA_FUZZ=300`
+makes so many."""
 
 import asyncio
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import av
@@ -16,9 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.cases.hashes import Item
+from bot.hashing.errors import ImageError
 from bot.hashing.image import hash_bytes
 from bot.hashing.jail import Jail, Refused
 from bot.hashing.kinds import PROOF
+from bot.hashing.own import OwnFiles
 from tests.fuzz.grammar import bounded
 from tests.test_jail import everyday, packed, saved, turned
 
@@ -173,3 +177,53 @@ def test_a_video_gone_wrong_is_refused_or_hashed_and_the_next_one_is_hashed(
 
     one()
     tried.goes_on()
+
+
+# ---------------------------------------------------------------- somebody's own terminal
+
+
+class Handed:
+    """The same jail, which is handed the open file itself."""
+
+    def __init__(self, runner: asyncio.Runner, path: Path, good: bytes) -> None:
+        self.runner = runner
+        self.said: list[str] = []
+        self.files = OwnFiles(self.said.append)
+        self.path = path
+        self.good, self.hashes = good, self(good)
+        assert self.hashes
+
+    def __call__(self, file: bytes, **wishes: bool) -> Item | None:
+        """Its hashes, or None when there are none."""
+        self.path.write_bytes(file)
+        try:
+            return self.runner.run(self.files.hash(self.path, **wishes))
+        except ImageError:
+            return None
+        finally:
+            assert self.path.read_bytes() == file
+            assert self.said == []
+
+    def goes_on(self) -> None:
+        assert self(self.good) == self.hashes
+
+
+def wished() -> st.SearchStrategy[dict[str, bool]]:
+    """The device's hashes, with turned copies or not, or the server's."""
+    return st.fixed_dictionaries({name: st.booleans() for name in ("turned", "scaled", "marked")})
+
+
+@pytest.mark.parametrize(("samples", "examples"), [(pictures, 8), (films, 6)])
+def test_a_file_gone_wrong_that_is_handed_over_has_hashes_or_an_error_and_the_next_its_own(
+    samples: Callable[[], list[bytes]], examples: int, runner: asyncio.Runner, tmp_path: Path
+) -> None:
+    good, *others = samples()
+    handed = Handed(runner, tmp_path / "file", good)
+
+    @bounded(examples)
+    @given(spoilt([good, *others]), wished())
+    def one(file: bytes, wishes: dict[str, bool]) -> None:
+        handed(file, **wishes)
+
+    one()
+    handed.goes_on()
