@@ -30,8 +30,17 @@ def test_every_test_that_is_named_exists() -> None:
     assert not [name for _, name in NAMED if not name.startswith("test_")]
 
 
-def test_the_seven_stories_are_told() -> None:
-    who = ("partner", "extortionist", "operator", "subpoena", "backup", "scraper", "poisoner")
+def test_the_eight_stories_are_told() -> None:
+    who = (
+        "partner",
+        "extortionist",
+        "operator",
+        "subpoena",
+        "backup",
+        "scraper",
+        "poisoner",
+        "file",
+    )
     assert [name for name, title in zip(who, STORIES, strict=True) if name not in title] == []
 
 
