@@ -16,6 +16,7 @@ from bot import watching, web
 from bot.cases.eligibility import List
 from bot.channels import Channel, Message
 from bot.channels.browser import BrowserChannel, BrowserDoor
+from bot.channels.lookout import Cards, Lookout
 from bot.conversation.model import LANGUAGES, Language
 from bot.conversation.shows import Opens
 from bot.doors import ChatApp, Ground, chat_apps, counted
@@ -119,7 +120,24 @@ class Sala:
         """What a mini-app's ticket is looked up by."""
         return ticket_digest(self.vault, token)
 
-    def ground(self, *, takes: bool = False, answers: bool = True) -> Ground:
+    def lookout(self) -> Lookout:
+        """What shows the help card to whom Sala cannot answer."""
+        return Lookout(
+            store=self.store,
+            cards=self.cards("door.late"),
+            unheard=self.cards("door.unheard"),
+            clock=self.clock,
+            late=float(self.settings.late_seconds),
+            alone=self.settings.postgres is None,
+        )
+
+    def cards(self, why: str) -> Cards:
+        """The help card in every language, with this text below it."""
+        return {language: self._card(language, why) for language in LANGUAGES}
+
+    def ground(
+        self, *, takes: bool = False, answers: bool = True, lookout: Lookout | None = None
+    ) -> Ground:
         """What the chat apps' doors stand on."""
         return Ground(
             settings=self.settings,
@@ -128,7 +146,7 @@ class Sala:
             vault=self.vault,
             clock=self.clock,
             renew=self.renew,
-            cards={language: self._card(language) for language in LANGUAGES},
+            lookout=lookout or self.lookout(),
             takes=takes,
             answers=answers,
         )
@@ -148,10 +166,9 @@ class Sala:
     def _emergency(self, language: Language) -> Card:
         return HelpLines(self.texts, language, None, self.clock()).emergency_numbers()
 
-    def _card(self, language: Language) -> Message:
-        """The help card of the chat apps' doors."""
+    def _card(self, language: Language, why: str) -> Message:
         found, say = self._emergency(language), self.texts.say
-        text = f"{say('door.help_card', language)}\n\n{found.text}"
+        text = "\n\n".join((say("door.help_card", language), found.text, say(why, language)))
         preview = say("preview", language)
         return Message(EffectId("card"), text, preview, calls=found.calls, language=language)
 
@@ -163,7 +180,8 @@ class Sala:
         """
         channel = BrowserChannel(most=MOST_PAGES)
         takes = jail is not None if role == "whole" else self.settings.takes
-        opened = chat_apps(self.ground(takes=takes, answers=role == "whole"))
+        lookout = self.lookout()
+        opened = chat_apps(self.ground(takes=takes, answers=role == "whole", lookout=lookout))
         apps = [one.channel for one in opened] if role == "whole" else []
         worker = self.worker(channel, *apps, jail=jail, passing=self.passing())
         door = BrowserDoor(
@@ -177,6 +195,7 @@ class Sala:
             exit_url=self.settings.exit_url,
             help_lines={language: self._help_card(language) for language in LANGUAGES},
             sign=self.sign_visit,
+            lookout=lookout,
         )
         app = MiniApp(
             registry=self.store,
@@ -190,7 +209,7 @@ class Sala:
         desk = Desk(self.store, self.vault, self.clock, worker.wake)
         named = [channel.name, *(one.channel.name for one in opened)]
         watched = self.watched(worker, named, opened, jail)
-        site = web.site(door, app, desk, _working(worker, opened), watched, routes)
+        site = web.site(door, app, desk, _working(worker, opened, lookout), watched, routes)
         site.state.close_streams = channel.close
         return site
 
@@ -269,10 +288,10 @@ async def open_sala(
         await store.close()
 
 
-def _working(worker: Worker, opened: Sequence[ChatApp]) -> web.Lifespan:
+def _working(worker: Worker, opened: Sequence[ChatApp], lookout: Lookout) -> web.Lifespan:
     @asynccontextmanager
     async def lifespan(site: Starlette) -> AsyncIterator[None]:
-        runs = [worker.run(), *(one.runs(worker.wake) for one in opened if one.runs)]
+        runs = [worker.run(), lookout.run(), *(one.runs(worker.wake) for one in opened if one.runs)]
         tasks = [asyncio.create_task(run) for run in runs]
         for task in tasks:
             task.add_done_callback(_say_end)

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from bot import metrics
 from bot.channels import Channel
-from bot.channels.crowd import LATE, Cards
+from bot.channels.lookout import Lookout
 from bot.conversation.model import Language
 from bot.conversation.shows import Opens
 from bot.settings import Settings
@@ -32,17 +32,12 @@ class Ground:
     vault: Vault
     clock: Callable[[], datetime]
     renew: Renew
-    cards: Cards
-    """The help card in every language."""
+    lookout: Lookout
+    """Shows the help card to whom Sala cannot answer."""
     takes: bool = False
     """Whether a picture may be taken that was asked for (C16)."""
     answers: bool = True
-    """Whether answers go out in this process, so that who waits for one can be known."""
-
-    @property
-    def late(self) -> float | None:
-        """Seconds after which who waits is shown the help card."""
-        return LATE if self.answers else None
+    """Whether answers go out in this process, so that it can be shown that one is coming."""
 
     def conversation(self, channel: str, key: bytes) -> ConversationId:
         """The id of a conversation: what it is looked up by; it names nobody."""
@@ -94,7 +89,6 @@ def _line(ground: Ground) -> ChatApp:
     settings = ground.settings.line
     assert settings  # noqa: S101  # the caller asked
     channel = line.line_channel(settings, ground.clock, ground.texts)
-    channel.crowd.late = ground.late
 
     def routes(wake: Callable[[], None]) -> list[BaseRoute]:
         return line.routes(
@@ -109,7 +103,7 @@ def _line(ground: Ground) -> ChatApp:
                 public_url=ground.settings.public_url,
                 settings=settings,
                 takes=ground.takes,
-                cards=ground.cards,
+                lookout=ground.lookout,
                 answers=ground.answers,
             )
         )
@@ -124,7 +118,6 @@ def _telegram(ground: Ground) -> ChatApp:
     assert settings  # noqa: S101  # the caller asked
     public_url = ground.settings.public_url
     channel = telegram.TelegramChannel(settings, ground.texts, public_url, ground.clock)
-    channel.crowd.late = ground.late
 
     def door(wake: Callable[[], None]) -> telegram.TelegramDoor:
         return telegram.TelegramDoor(
@@ -139,7 +132,7 @@ def _telegram(ground: Ground) -> ChatApp:
             settings=settings,
             secret=telegram_secret(ground.vault),
             takes=ground.takes,
-            cards=ground.cards,
+            lookout=ground.lookout,
         )
 
     async def poll(wake: Callable[[], None]) -> None:

@@ -88,6 +88,8 @@ class Settings:
     legal_basis: str = ""
     impact_assessment: str = ""
     retention_months: int = 24
+    late_seconds: int = 15
+    """Who is not answered within these is shown the help card."""
     transient: Transient | None = None
     line: "LineSettings | None" = None
     telegram: "TelegramSettings | None" = None
@@ -154,6 +156,7 @@ def _settings(said: Mapping[str, str]) -> Settings:
         legal_basis=said.get("SALA_LEGAL_BASIS", ""),
         impact_assessment=said.get("SALA_IMPACT_ASSESSMENT", ""),
         retention_months=_number(said, "SALA_RETENTION_MONTHS", 24, 1, 120),
+        late_seconds=_number(said, "SALA_LATE_SECONDS", 15, 1, 120),
         line=_line(said),
         telegram=_telegram(said),
         metrics_token=_metrics_token(said),

@@ -26,7 +26,7 @@ from bot.gate import Gate
 from tests.test_browser_door import HOME, Peer
 
 PATIENCE = 15
-LINES = {one: (f"{one}: 191",) for one in LANGUAGES}
+LINES = {one: (f"{one}: 191", f"{one} & co: 911 / SMS 911 (some)") for one in LANGUAGES}
 
 
 class Quick(Caller):
@@ -219,6 +219,8 @@ def test_who_comes_when_all_places_are_taken_finds_the_help_card_in_their_langua
             card = sala.door.door.texts.say("door.help_card", language)
             assert escape(card) in said
             assert f'<a href="tel:191">{language}: 191</a>' in said
+            remarked = f'<a href="tel:911">{language} &amp; co: 911</a> / SMS 911 (some)'
+            assert remarked in said, "what is dialled is the link, the remark beside it is not"
         status, said = sala.asks("POST", "/chat/say", content_type="application/json")
         assert (status, json.loads(said)) == (503, {"error": "busy"})
         assert sala.asks(path="/chat/static/chat.js")[0] == 200, (

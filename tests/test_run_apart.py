@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
@@ -17,6 +17,7 @@ from anyio.from_thread import start_blocking_portal
 from click.testing import CliRunner, Result
 
 from bot.cli import main
+from bot.conversation.model import LANGUAGES
 from bot.text import load_texts
 from tests import databases
 from tests.peers import specs
@@ -25,7 +26,7 @@ from tests.peers.line_talk import SECRET, sign
 from tests.serving import SALA, Served, clean_environment, free_port, served
 from tests.visiting import Visitor
 
-ANN = "U" + "a" * 32
+ANN, EVE = ("U" + letter * 32 for letter in "ae")
 FREE = "update conversation set held_by = null"
 HELD = "select count(*) from conversation where held_by > 0 and channel = 'line'"
 
@@ -44,18 +45,21 @@ def working(folder: Path, *more: str, **settings: str) -> Iterator["subprocess.P
 
 
 class Friend:
-    """Ann on LINE, whose events go to whichever door is named."""
+    """Somebody on LINE, whose events go to whichever door is named."""
 
-    def __init__(self, line: FakeLine) -> None:
+    numbers = count()
+
+    def __init__(self, line: FakeLine, user: str = ANN) -> None:
         self.line = line
-        self.numbers = count()
+        self.user = user
 
     def does(self, door: Served, kind: str, **more: object) -> None:
         event = {
             "type": kind, "mode": "active", "webhookEventId": f"01{next(self.numbers):024X}",
             "timestamp": int(datetime.now(UTC).timestamp() * 1000),
             "deliveryContext": {"isRedelivery": False},
-            "source": {"type": "user", "userId": ANN}, "replyToken": self.line.token(ANN),
+            "source": {"type": "user", "userId": self.user},
+            "replyToken": self.line.token(self.user),
         }  # fmt: skip
         body = json.dumps({"destination": "U" + "0" * 32, "events": [event | more]}).encode()
         connection = HTTPConnection(urlsplit(door.url).netloc, timeout=15)
@@ -66,11 +70,16 @@ class Friend:
     def presses(self, door: Served, data: str) -> None:
         self.does(door, "postback", postback={"data": data})
 
+    def says(self, door: Served, text: str) -> None:
+        id = str(next(self.numbers))
+        said = {"id": id, "type": "text", "text": text, "quoteToken": ""}
+        self.does(door, "message", message=said)
+
     async def hears(self, id: str) -> None:
         """Wait for a text; it comes once."""
         words = load_texts().say(id, "en")
         async with asyncio.timeout(60):
-            while not (heard := sum(words in one for one in self.line.said(ANN))):
+            while not (heard := sum(words in one for one in self.line.said(self.user))):
                 await asyncio.sleep(0.02)
         assert heard == 1
 
@@ -92,7 +101,7 @@ def test_doors_and_workers_are_one_sala(database: str, tmp_path: Path) -> None:
         line = all.enter_context(portal.wrap_async_context_manager(fake.served()))
         settings = {
             "DATABASE_URL": database, "SALA_LINE_SECRET": SECRET, "SALA_LINE_TOKEN": CHANNEL_TOKEN,
-            "SALA_LINE_API": line.url,
+            "SALA_LINE_API": line.url, "SALA_LATE_SECONDS": "1",
         }  # fmt: skip
         one = all.enter_context(working(tmp_path, **settings))
         watched = str(free_port())
@@ -111,12 +120,33 @@ def test_doors_and_workers_are_one_sala(database: str, tmp_path: Path) -> None:
         databases.ran(database, FREE)  # its half minute is over
         ann.presses(door, "ask.phone=own")
         portal.call(ann.hears, "ask.situation")
+        ann.says(door, "he is looking at my phone")
+        portal.call(ann.hears, "bland")
         assert looked_at(watched, "/healthz") == (200, {"ok": True})
         assert looked_at(watched, "/")[0] == 404
         other.send_signal(signal.SIGTERM)
         assert other.wait(20) == 0
         assert databases.ran(database, HELD) == [(0,)]
+        shows_the_card_while_nobody_works(portal.call, line, door)
         assert line.faulty == []
+
+
+def shows_the_card_while_nobody_works(
+    call: Callable[..., object], line: FakeLine, door: Served
+) -> None:
+    """Once, and not where somebody may be looking (C9)."""
+    line.chats.clear()
+    pushed = line.used
+    ann, eve, last = Friend(line), Friend(line, EVE), Friend(line, "U" + "f" * 32)
+    ann.says(door, "hello")
+    for _ in range(2):
+        eve.says(door, "hello")
+    call(eve.hears, "door.help_card")
+    last.says(door, "hello")
+    call(last.hears, "door.help_card")
+    assert len(line.said(EVE)) == len(LANGUAGES)
+    assert line.said(ANN) == []
+    assert line.used == pushed, "it costs no push"
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -6,9 +6,11 @@ A visit is a random token in a session cookie; the page keeps nothing, and the a
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
 from functools import cache, lru_cache, partial
 from html import escape
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final
 
 from starlette.requests import Request
@@ -33,13 +35,17 @@ from bot.channels.browser_entry import (
 )
 from bot.channels.browser_posts import Malformed, Post, parse_open, parse_say, parse_seen
 from bot.channels.browser_stream import BrowserChannel, Visit, address_of, render, visit_by
+from bot.channels.lookout import Guest
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import LANGUAGES, Language
 from bot.log import log, where
 from bot.store import Arrival, StoreError
+from bot.store.lateness import Wait
 
 __all__ = ["BrowserChannel", "BrowserDoor", "Sizes", "render", "routes"]
 
+# The same in chat.js.
+_DIALLED: Final = re.compile(r"((?:.*?: )?(\d{2,15}))(?= / |$)")
 _STATIC: Final = {"chat.js": "text/javascript", "chat.css": "text/css"}
 
 
@@ -147,9 +153,16 @@ async def _arrive(door: BrowserDoor, visit: Visit, post: Post) -> Response:
     address = address_of(visit)
     body = encode_inbound(post.event)
     conversation = door.conversation_of(address)
-    await door.receive(Arrival("browser", post.id, conversation, address, body, door.clock()))
+    now = door.clock()
+    if await door.receive(Arrival("browser", post.id, conversation, address, body, now)):
+        _wait(door, visit, Wait("browser", conversation, post.id), now)
     door.wake()
     return Response(status_code=204)
+
+
+def _wait(door: BrowserDoor, visit: Visit, wait: Wait, now: datetime) -> None:
+    if door.lookout:
+        door.lookout.waits(Guest(wait, now, partial(door.channel.show, visit)))
 
 
 class _Stream(StreamingResponse):
@@ -222,15 +235,32 @@ def _html(door: BrowserDoor, language: Language) -> str:
     words = {f"{key}.{one}": text for one in LANGUAGES for key, text in groups[one].items()}
     words |= groups[language]
     words |= {"lang": language, "exit_url": door.exit_url}
-    words["help_lines"] = "\n".join(help_lines[language])
-    return fill(_asset("chat.html"), words, data)
+    lines = "\n".join(linked(one) for one in help_lines[language])
+    return fill(_asset("chat.html"), words, data, {"help_lines": lines})
 
 
-def fill(template: str, words: Mapping[str, str], data: Mapping[str, object]) -> str:
-    """The template with each `{{id}}` replaced by its escaped text and `{{data}}` by JSON."""
+def linked(line: str) -> str:
+    """A help line with the number that is to be dialled as a link; what is said after it stands
+    beside: "Somewhere: 911 / SMS 911 (some areas)"."""
+    found = _DIALLED.match(line)
+    if not found:
+        return escape(line)
+    return f'<a href="tel:{found[2]}">{escape(found[1])}</a>{escape(line[found.end(1) :])}'
+
+
+def fill(
+    template: str,
+    words: Mapping[str, str],
+    data: Mapping[str, object],
+    markup: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The template with each `{{id}}` replaced by its markup or else its escaped text, and
+    `{{data}}` by JSON."""
     block = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    ready = {"data": block, **markup}
 
     def word(found: re.Match[str]) -> str:
-        return block if found[1] == "data" else escape(words[found[1]])
+        id = found[1]
+        return ready[id] if id in ready else escape(words[id])
 
     return re.sub(r"\{\{([a-z_.]+)\}\}", word, template)

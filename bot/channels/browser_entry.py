@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bot.channels.browser_stream import BrowserChannel, Visit, new_token, visit_by
+from bot.channels.lookout import Lookout
 from bot.channels.pace import Pace
 from bot.conversation.model import Language
 from bot.store import Arrival, ConversationId
@@ -56,6 +57,8 @@ class BrowserDoor:
     help_lines: Mapping[Language, Sequence[str]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
     sign: Callable[[str], str] | None = None
+    lookout: Lookout | None = None
+    """Shows the help card to whom Sala does not answer in time."""
 
     def new_token(self) -> str:
         """A new visit's token."""

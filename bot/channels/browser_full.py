@@ -4,7 +4,6 @@ The chat page, once it is there with its script, shows its own card when a post 
 comes anew gets this one.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from bot.channels.browser import page_language, static
+from bot.channels.browser import linked, page_language, static
 from bot.channels.browser_entry import BrowserDoor
 from bot.conversation.model import LANGUAGES, Language
 
@@ -38,7 +37,6 @@ _PAGE: Final = """<!doctype html>
 {lines}
 </html>
 """
-_NUMBER: Final = re.compile(r"(?:^|: )(\d{2,15})$")
 
 
 class Full:
@@ -63,15 +61,10 @@ class Full:
 
 def _page(door: BrowserDoor, language: Language) -> str:
     words = {id: escape(text) for id, text in door.texts.group("door", language).items()}
-    lines = "\n".join(f"<p>{_line(one)}</p>" for one in _lines(door, language))
+    lines = "\n".join(f"<p>{linked(one)}</p>" for one in _lines(door, language))
     more = {"lang": language, "exit_url": escape(door.exit_url), "lines": lines}
     return _PAGE.format(**words | more)
 
 
 def _lines(door: BrowserDoor, language: Language) -> Sequence[str]:
     return door.help_lines.get(language, ())
-
-
-def _line(said: str) -> str:
-    number = _NUMBER.search(said)
-    return f'<a href="tel:{number[1]}">{escape(said)}</a>' if number else escape(said)

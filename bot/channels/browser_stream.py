@@ -9,6 +9,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, NewType
 
@@ -83,9 +84,13 @@ class Live:
     def _offer(self, message: Message) -> asyncio.Future[bool]:
         ack: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting[message.id] = ack
+        self.put(message)
+        return ack
+
+    def put(self, message: Message) -> None:
+        """Show a message; nobody waits until it is seen."""
         data = json.dumps(render(message), ensure_ascii=False, separators=(",", ":"))
         self._frames.put_nowait(_frame("message", data))
-        return ack
 
     def seen(self, ids: Sequence[EffectId]) -> None:
         """The page has shown these. Ids nobody waits for say nothing."""
@@ -150,6 +155,12 @@ class BrowserChannel(Plain):
             # The page connects anew by itself and opens again, which releases what is held.
             self.drop(visit, live)
             raise TryAgain(sent)
+
+    def show(self, visit: Visit, messages: Sequence[Message]) -> None:
+        """Put these on the visit's page, if it is open, past all that waits."""
+        if live := self._live.get(visit):
+            for message in messages:
+                live.put(replace(message, id=EffectId(secrets.token_urlsafe(16))))
 
     def connect(self, visit: Visit) -> Live | None:
         """A new stream for this visit, in place of an older one; None when there are too many.

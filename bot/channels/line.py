@@ -8,7 +8,7 @@ import asyncio
 import hmac
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -16,17 +16,18 @@ from typing import Final
 from starlette.routing import BaseRoute, Route
 
 from bot.channels import line_liff
-from bot.channels.crowd import Cards
-from bot.channels.line_address import key_of
+from bot.channels.line_address import Token, key_of, without
 from bot.channels.line_api import LineApi
 from bot.channels.line_events import Heard, Malformed, parse_webhook
 from bot.channels.line_wire import LineChannel
+from bot.channels.lookout import Guest, Lookout
 from bot.channels.webhook import Answer, Headers, Webhook
 from bot.conversation.codec import encode_inbound
 from bot.conversation.model import Chose, Gone, Language, Media, Opened, TooLong, Typed, Unsent
 from bot.conversation.shows import Opens
 from bot.settings import LineSettings
 from bot.store import Arrival, ConversationId, StoreError
+from bot.store.lateness import Wait
 from bot.text import Texts
 
 __all__ = ["LineChannel", "LineDoor", "line_channel", "routes"]
@@ -55,8 +56,8 @@ class LineDoor:
     settings: LineSettings
     takes: bool = False
     """Whether a picture may be taken that was asked for (C16)."""
-    cards: Cards = field(default_factory=dict)
-    """The help card in every language, for when Sala cannot answer."""
+    lookout: Lookout | None = None
+    """Shows the help card to whom Sala cannot answer."""
     answers: bool = True
     """Whether this process answers; one that does not cannot know when that was done."""
 
@@ -100,7 +101,7 @@ async def _hear(door: LineDoor, body: bytes, headers: Headers) -> Answer:
             arrival = _arrival(door, heard)
             if await door.receive(arrival):
                 arrived.append((heard, arrival.address))
-                _wait(door, heard)
+                _wait(door, heard, arrival.event_id)
     except Malformed:
         return Answer(400)
     except StoreError:
@@ -120,23 +121,23 @@ def _not_too_much(door: LineDoor, parsed: Sequence[Heard]) -> list[Heard]:
         if quiet or door.channel.crowd.hears(key_of(heard.user), door.clock()):
             kept.append(heard)
         else:
-            _show_card(door, heard)
+            _wait(door, heard)
     return kept
 
 
-def _wait(door: LineDoor, heard: Heard) -> None:
-    key, crowd = key_of(heard.user), door.channel.crowd
-    if isinstance(heard.event, Gone | Unsent):
-        crowd.rests(key)
-    else:
-        crowd.waits(key, partial(_show_card, door, heard))
-
-
-def _show_card(door: LineDoor, heard: Heard) -> None:
-    if heard.token is not None:
-        key = key_of(heard.user)
-        cards = door.channel.crowd.cards(key, door.cards, door.clock())
-        door.channel.show(heard.token, cards)
+def _wait(door: LineDoor, heard: Heard, event_id: str | None = None) -> None:
+    """The help card comes when this has no answer in time; at once, without an event."""
+    token, lookout = heard.token, door.lookout
+    if not lookout or token is None or isinstance(heard.event, Gone | Unsent):
+        return
+    now, conversation = door.clock(), door.conversation_of(key_of(heard.user))
+    guest = Guest(
+        wait=Wait(door.channel.name, conversation, event_id),
+        at=now,
+        show=partial(door.channel.show, Token(token, now)),
+        spend=partial(without, token=token),
+    )
+    (lookout.waits if event_id else lookout.shows)(guest)
 
 
 async def _all_named(door: LineDoor, heard: Sequence[Heard]) -> Sequence[Heard]:

@@ -5,7 +5,7 @@ https://developers.line.biz/en/reference/messaging-api/#send-reply-message
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, TypeVar
 
@@ -60,6 +60,13 @@ def read_address(data: bytes) -> Address:
     plain = json.loads(data)
     token = Token(plain["reply"], _time(plain["reply_at"])) if "reply" in plain else None
     return Address(plain["user"], _time(plain["heard_at"]), token)
+
+
+def without(data: bytes, token: str) -> bytes:
+    """The address in these bytes once this reply token was used."""
+    address = read_address(data)
+    spent = address.token is not None and address.token.value == token
+    return write_address(replace(address, token=None)) if spent else data
 
 
 def write_way(token: Token) -> bytes:

@@ -25,7 +25,6 @@ from bot.channels.line_address import (
     Address,
     Token,
     Tokens,
-    key_of,
     read_address,
     read_way,
     write_address,
@@ -135,12 +134,8 @@ class LineChannel(Plain):
             await self._push_all(to, messages, pushed)
             return
         self._must_be_done(outcome, pushed)
-        self._told(to, here)
         if pushed + len(here) < len(messages):
             raise TryAgain(pushed + len(here))
-
-    def _told(self, to: Address, messages: Sequence[Message]) -> None:
-        self.crowd.answered(key_of(to.user), messages[-1])
 
     async def speak(self, address: bytes, language: Language) -> None:
         """The chat's rich menu in this language, where one was set up; best effort."""
@@ -158,11 +153,12 @@ class LineChannel(Plain):
         except Refused:
             raise NotFetched("gone") from None
 
-    def show(self, token: str, messages: Sequence[Message]) -> None:
-        """Show these past all that waits, by this reply token, which is free. Best effort."""
-        if messages and not self._closed:
-            self._tokens.mark(Token(token, self.clock()), "spent")
-            self._aside(self.api.reply(token, self._faces(messages)))
+    def show(self, token: Token, messages: Sequence[Message]) -> None:
+        """Show these past all that waits, by this reply token while it can be used: that is free,
+        and in a crowd the month's pushes are for the answers. Best effort."""
+        if token.younger(USABLE, self.clock()) and not self._closed:
+            self._tokens.mark(token, "spent")
+            self._aside(self.api.reply(token.value, self._faces(messages)))
 
     def coming(self, address: bytes) -> None:
         """Show that an answer is coming, when it takes longer than a moment. Best effort."""
@@ -217,7 +213,6 @@ class LineChannel(Plain):
             raise TryAgain(pushed)
         outcome = await self._replied(token, self._faces(rest), repeat=False)
         self._must_be_done("month" if outcome == "stale" else outcome, pushed)
-        self._told(to, rest)
         if pushed + len(rest) < len(messages):
             raise TryAgain(pushed + len(rest))
 
@@ -232,7 +227,6 @@ class LineChannel(Plain):
             if outcome == "month":
                 break
             self._must_be_done(outcome, sent)
-            self._told(to, chunk)
             sent += len(chunk)
         return sent
 

@@ -20,8 +20,9 @@ from telegram import BotCommandScopeChat, MenuButtonCommands
 from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot.channels import Message, Plain, SendError, TryAgain, Unreachable
-from bot.channels.crowd import Cards, Crowd
+from bot.channels.crowd import Crowd
 from bot.channels.fetching import NotFetched
+from bot.channels.lookout import Guest, Lookout
 from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
 from bot.channels.telegram_init import Whose, by_telegram, by_token
 from bot.channels.telegram_pace import Pace, Sleep
@@ -48,6 +49,7 @@ from bot.conversation.shows import Opens
 from bot.log import log, where
 from bot.settings import TelegramSettings
 from bot.store import Arrival, ConversationId, StoreError
+from bot.store.lateness import Wait
 from bot.text import Texts
 
 __all__ = ["TelegramChannel", "TelegramDoor", "poll", "routes"]
@@ -109,7 +111,6 @@ class TelegramChannel(Plain):
                 await self._pace.turn(chat)
                 with self._judged(sent):
                     await self._say(chat, part)
-            self.crowd.answered(key_of(chat), message)
 
     async def _say(self, chat: int, part: Outgoing) -> None:
         """What Telegram refuses for its link buttons goes out with the addresses in the text."""
@@ -239,8 +240,8 @@ class TelegramDoor:
     secret: str = field(repr=False)
     takes: bool = False
     """Whether a picture may be taken that was asked for (C16)."""
-    cards: Cards = field(default_factory=dict)
-    """The help card in every language, for when Sala cannot answer."""
+    lookout: Lookout | None = None
+    """Shows the help card to whom Sala cannot answer."""
 
 
 def routes(door: TelegramDoor) -> list[BaseRoute]:
@@ -301,7 +302,7 @@ async def take(door: TelegramDoor, update: object) -> str | None:
         return heard.query
     for arrival in _arrivals(door, heard):
         if await door.receive(arrival):
-            _wait(door, heard)
+            _wait(door, heard, arrival.event_id)
     if heard.message is not None:
         door.channel.stands(heard.chat, heard.message)
     door.wake()
@@ -312,7 +313,7 @@ def _not_too_much(door: TelegramDoor, heard: Heard) -> bool:
     """Whether it is heard; who writes too much is shown the help card instead."""
     if _quiet(heard) or door.channel.crowd.hears(key_of(heard.chat), door.clock()):
         return True
-    _show_card(door, heard)
+    _wait(door, heard)
     return False
 
 
@@ -320,17 +321,17 @@ def _quiet(heard: Heard) -> bool:
     return all(isinstance(one, Gone) for one in heard.events)
 
 
-def _wait(door: TelegramDoor, heard: Heard) -> None:
-    key, crowd = key_of(heard.chat), door.channel.crowd
-    if _quiet(heard):
-        crowd.rests(key)
-    else:
-        crowd.waits(key, partial(_show_card, door, heard))
-
-
-def _show_card(door: TelegramDoor, heard: Heard) -> None:
-    key, crowd = key_of(heard.chat), door.channel.crowd
-    door.channel.show(heard.chat, crowd.cards(key, door.cards, door.clock(), heard.language))
+def _wait(door: TelegramDoor, heard: Heard, event_id: str | None = None) -> None:
+    """The help card comes when this has no answer in time; at once, without an event."""
+    if not door.lookout or _quiet(heard):
+        return
+    guest = Guest(
+        wait=Wait(door.channel.name, door.conversation_of(key_of(heard.chat)), event_id),
+        at=door.clock(),
+        show=partial(door.channel.show, heard.chat),
+        guess=heard.language,
+    )
+    (door.lookout.waits if event_id else door.lookout.shows)(guest)
 
 
 def _arrivals(door: TelegramDoor, heard: Heard) -> Iterator[Arrival]:

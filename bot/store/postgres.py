@@ -5,7 +5,7 @@ so that nobody waits for another's claim) and holds them until they have nothing
 die, for half a minute. All times of holding are the server's own.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from bot.store import Bundle, Claimed, ConversationId, StoreError
 from bot.store.ended import End, Ended
 from bot.store.jobs import Clock, Connection
+from bot.store.lateness import Key
 from bot.store.pg_engine import PostgresEngine, one_by_one
 from bot.store.pg_schema import forget_seen
 from bot.store.pg_sql import PgConnection
@@ -43,6 +44,16 @@ _TAKE = f"""update conversation set held_by = ?, held_until = {UNTIL} where id i
   select id from conversation where id = any(?) and {_FREE} for no key update skip locked)
   returning id"""  # noqa: S608  # ours
 _LEAVE = "update conversation set held_by = null where id = any(?) and held_by = ?"
+
+# Alike to `lateness.py`'s, for all of them in one go.
+_OWING = """select id from unnest(cast(? as bytea[]), cast(? as bytea[])) as one(event, id)
+  where (one.event = '' and exists (select 1 from conversation where conversation.id = one.id))
+    or exists (select 1 from inbox where inbox.event = one.event)
+    or exists (select 1 from outbox where conversation = one.id and said = 1
+      and (attempt > 0 or due_at <= ?))"""
+_ANSWERING = """select 1 from conversation where id = ? and held_until > clock_timestamp()
+  and held_by is not null and exists (select 1 from outbox
+    where conversation = conversation.id and said = 1 and (attempt > 0 or due_at <= ?))"""
 
 _NUMBERED: Final = (
     ("inbox", "seq"), ("outbox", "seq"), ("partner", "id"), ("denial", "number"),
@@ -147,6 +158,14 @@ class PostgresStore(PgTurns, WholeStore):
 
     def _take(self, ids: list[ConversationId]) -> Any:
         return lambda db: db.execute(_TAKE, (self._me, ids, self._me)).fetchall()
+
+    def _owing(self, db: Connection, keys: Sequence[Key], at: int) -> list[ConversationId]:
+        events, ids = [event for event, _ in keys], [id for _, id in keys]
+        return [id for (id,) in db.execute(_OWING, (events, ids, at))]
+
+    def _answering(self, db: Connection, seen: Claimed) -> bool:
+        now = micros(self._clock())
+        return bool(db.execute(_ANSWERING, (seen.conversation, now)).fetchone())
 
     async def sweep(self, now: datetime) -> int:
         """As everywhere; and the days are forgotten whose events nobody sends again."""

@@ -7,6 +7,7 @@ from bot.store.denials import Denials
 from bot.store.deposits import Deposits
 from bot.store.feed import Feed
 from bot.store.figures import Figures
+from bot.store.lateness import Lateness
 from bot.store.ledger import Ledger
 from bot.store.moving import Moving
 from bot.store.partners import Partners
@@ -14,7 +15,6 @@ from bot.store.pins import Pins
 from bot.store.resealing import Resealing
 from bot.store.retention import Retention
 from bot.store.shown import Shown
-from bot.store.turns import Turns
 from bot.store.upward import Upward
 
 
@@ -24,7 +24,7 @@ def utc_now() -> datetime:
 
 
 class WholeStore(
-    Turns,
+    Lateness,
     Ledger,
     Pins,
     Retention,

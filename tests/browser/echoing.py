@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -22,6 +23,10 @@ from bot.text import load_texts
 from tests.browser.conftest import PHONE
 
 LOCALES: dict[Language, str] = {"th": "th-TH", "en": "en-GB", "es": "es-MX"}
+
+LINES: Mapping[Language, Sequence[str]] = {
+    "en": ("Here: 555",), "th": ("ที่นี่: 555",), "es": ("Aquí: 555",),
+}  # fmt: skip
 
 QUESTIONS: dict[str, tuple[str, str, str]] = {
     "en": (
@@ -48,7 +53,8 @@ QUESTIONS: dict[str, tuple[str, str, str]] = {
 class Echo:
     """A peer that asks when opened, answers a choice with a link, and words with themselves."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Mapping[Language, Sequence[str]] = LINES) -> None:
+        self.lines = lines
         self.line = socket.create_server(("127.0.0.1", 0))
         self.port = self.line.getsockname()[1]
         self.home = f"http://127.0.0.1:{self.port}"
@@ -65,14 +71,14 @@ class Echo:
         self._thread.start()
 
     def _app(self) -> Starlette:
-        door = BrowserDoor(
+        self.door = BrowserDoor(
             self.channel, self.receive, lambda _: ConversationId(b"c" * 16),
             lambda: datetime.now(UTC), lambda: None, load_texts(), self.home,
             f"http://localhost:{self.port}/weather", Sizes(),
-            {"en": ("Here: 555",), "th": ("ที่นี่: 555",), "es": ("Aquí: 555",)},
+            self.lines,
         )  # fmt: skip
         dull = Route("/weather", lambda request: PlainTextResponse("Sunny"))
-        return Starlette(routes=[*routes(door), dull])
+        return Starlette(routes=[*routes(self.door), dull])
 
     async def receive(self, arrival: Arrival) -> bool:
         if self.failing:

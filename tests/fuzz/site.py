@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import httpx2
-import pytest
 
-from bot import doors
 from bot.app import Sala, open_sala
 from bot.doors import telegram_secret
 from bot.hashing.jail import Jail
@@ -61,9 +59,7 @@ class Site:
         self.sala = sala
         self.log = log
         jail = Jail()
-        with pytest.MonkeyPatch.context() as changed:
-            changed.setattr(doors, "LATE", 86_400.0)  # what is sent here, these doors do not see
-            self.app = sala.site(jail)
+        self.app = sala.site(jail)
         transport = httpx2.ASGITransport(self.app)
         self.http = httpx2.AsyncClient(transport=transport, base_url=HOME)
         self.doors = [Known(name) for name in ("line", "telegram", "browser")]

@@ -176,8 +176,14 @@ function helpCard() {
 }
 
 function helpLine(line) {
-  const number = /(?:^|: )(\d{2,15})$/.exec(line);
-  return number ? call(line, "tel:" + number[1]) : make("p", "", line);
+  // "Somewhere: 911 / SMS 911 (some areas)": the first number is dialled, the rest stands beside.
+  const [, called, number, rest] = /^((?:.*?: )?(\d{2,15}))(?: \/ (.*))?$/.exec(line) || [];
+  if (!number) return make("p", "", line);
+  const made = call(called, "tel:" + number);
+  if (!rest) return made;
+  const both = make("p", "call-and");
+  both.append(made, make("span", "", rest));
+  return both;
 }
 
 // ---------------------------------------------------------------- posts
