@@ -21,7 +21,7 @@ from bot.conversation.model import LANGUAGES, Language
 from bot.conversation.shows import Opens
 from bot.doors import ChatApp, Ground, chat_apps, counted
 from bot.exchange.ncmec import Ncmec
-from bot.exchange.routes import Desk
+from bot.exchange.routes import LEAST, Desk
 from bot.exchange.stopncii_upward import StopNcii
 from bot.exchange.upward import LABEL, LIST_OF, Connector
 from bot.hashing.jail import Jail
@@ -206,7 +206,7 @@ class Sala:
             exit_url=self.settings.exit_url,
         )
         routes = [route for one in opened for route in one.routes(worker.wake)]
-        desk = Desk(self.store, self.vault, self.clock, worker.wake)
+        desk = Desk(self.store, self.vault, self.clock, worker.wake, least=LEAST)
         named = [channel.name, *(one.channel.name for one in opened)]
         watched = self.watched(worker, named, opened, jail)
         site = web.site(door, app, desk, _working(worker, opened, lookout), watched, routes)

@@ -4,6 +4,7 @@ There is no way to ask about a hash. Hashes are added by persons, and by a partn
 agreement says so and whose keys include one for it (docs/partners.md).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,6 +24,9 @@ from bot.metrics import PAGES, REFUSED
 from bot.store import Partner, Registry, Scope, StoreError
 from bot.vault import Unopened, Vault
 
+LEAST: Final = 0.1
+"""Seconds that an answer to what a partner says takes at least: longer than keeping a word does, so
+that nobody reads from the time what is listed, or whose case is followed."""
 EXTENSION: Final = Path(__file__).with_name("tx_sala.py")
 DOCUMENT: Final = Path(__file__).with_name("openapi.json")
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -38,6 +42,9 @@ class Desk:
     clock: Callable[[], datetime]
     wake: Callable[[], None]
     allowance: Allowance = field(default_factory=Allowance)
+    least: float = 0.0
+    """Seconds that an answer to what a partner says takes at least (LEAST), `rest`ed meanwhile."""
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class _Refused(Exception):
@@ -109,7 +116,7 @@ def _opened(vault: Vault, place: str, sealed: bytes) -> bytes:
 async def _submit(request: Request, desk: Desk, only: List | None) -> JSONResponse:
     partner = await _partner(request, desk, "feedback", only)
     feedback = stopncii.read_feedback(await _body(request))
-    await desk.registry.give_feedback(partner, feedback.words, desk.clock())
+    await _alike(desk, desk.registry.give_feedback(partner, feedback.words, desk.clock()))
     desk.wake()
     return _json({"count": feedback.received})
 
@@ -120,8 +127,18 @@ async def _add(request: Request, desk: Desk, only: List | None) -> JSONResponse:
     received, hashes = stopncii.read_hashes(await _body(request))
     if len(partner.lists) != 1:
         raise _Refused(403, "one list at a time")
-    await desk.registry.submit(partner, partner.lists[0], hashes, desk.clock())
+    work = desk.registry.submit(partner, partner.lists[0], hashes, desk.clock())
+    await _alike(desk, work)
     return _json({"count": received})
+
+
+async def _alike(desk: Desk, work: Awaitable[int]) -> None:
+    """Do the work; what it found takes no longer than what it did not."""
+    pause = asyncio.ensure_future(desk.rest(desk.least))
+    try:
+        await work
+    finally:
+        await pause
 
 
 async def _extension(request: Request) -> Response:
