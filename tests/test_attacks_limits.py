@@ -20,6 +20,7 @@ from bot.channels.crowd import MOST, WITHIN, Crowd
 from bot.channels.line_address import key_of as line_key
 from bot.channels.line_faces import render
 from bot.channels.lookout import PATIENCE, Cards, Lookout
+from bot.channels.telegram_pace import SPARE
 from bot.channels.telegram_wire import Manner
 from bot.channels.telegram_wire import key_of as telegram_key
 from bot.channels.telegram_wire import render as telegram_render
@@ -356,6 +357,21 @@ def test_on_telegram_who_is_not_answered_in_time_is_shown_the_card(
         assert shown(sala.texts_in(), cards) == once("en"), "in the language of the app"
         await sala.worker.drain()
         assert len(sala.texts_in()) > 1, "the answer comes all the same"
+
+    live(tmp_path, story)
+
+
+def test_on_telegram_the_cards_of_a_crowd_leave_the_answers_their_pace(
+    tmp_path: Path, cards: Cards
+) -> None:
+    async def story(sala: Town) -> None:
+        open_doors(sala, cards)
+        for chat in range(100, 109):
+            await sala.post(sala.api.text(chat, "hola"))
+        began = sala.now + LATE
+        await late(sala)
+        assert all(sala.texts_in(chat) for chat in range(100, 109))
+        assert (sala.now - began).total_seconds() >= 8 * SPARE
 
     live(tmp_path, story)
 

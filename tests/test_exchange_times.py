@@ -1,7 +1,8 @@
-"""The time of an answer tells a partner nothing of what is listed or whose case is followed."""
+"""The time of an answer tells nothing of what is listed, or whose case is followed."""
 
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
 
 import httpx2
@@ -9,8 +10,13 @@ import pytest
 from starlette.applications import Starlette
 
 from bot.exchange.routes import LEAST, Desk, routes
+from bot.store import ConversationId
+from bot.store.engine import Engine
 from bot.store.sqlite import SqliteStore
-from tests.cases_kept import NOW, VAULT, A, B, registered
+from tests.cases_kept import ANN, BOB, NOW, VAULT, A, B, C, registered
+
+CARL = ConversationId(b"c" * 16)
+D = "d" * 64
 
 SAID = {
     "SubmitFeedback": lambda value: {
@@ -53,6 +59,24 @@ def test_what_a_partner_says_is_answered_after_the_same_while_whether_it_is_list
             over.set()
             assert (await asked).status_code == 200
             assert rests.empty()
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_c13_codes_that_are_listed_already_are_the_same_work_as_new_ones(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = SqliteStore.open(tmp_path / "sala.db", VAULT, lambda: NOW)
+        assert isinstance(store._engine, Engine)
+        done: list[str] = []
+        store._engine._writing.set_trace_callback(done.append)
+        counts = []
+        for name, who, values in (("a", ANN, [A, B]), ("b", BOB, [A, B]), ("c", CARL, [C, D])):
+            done.clear()
+            await registered(store, *values, name=name, who=who)
+            counts.append(Counter(one.split()[0] for one in done))
+        assert counts[0] == counts[1] == counts[2]
+        assert counts[0]["insert"]
         await store.close()
 
     asyncio.run(story())

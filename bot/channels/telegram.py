@@ -25,7 +25,7 @@ from bot.channels.fetching import NotFetched
 from bot.channels.lookout import Guest, Lookout
 from bot.channels.telegram_http import TelegramHttp, TooFast, make_bot
 from bot.channels.telegram_init import Whose, by_telegram, by_token
-from bot.channels.telegram_pace import Pace, Sleep
+from bot.channels.telegram_pace import SPARE, Pace, Sleep
 from bot.channels.telegram_page import Page, page_routes
 from bot.channels.telegram_recent import Recent
 from bot.channels.telegram_setup import commands
@@ -59,6 +59,8 @@ MOST: Final = 1_000_000
 POLL: Final = 50
 """Seconds that a long poll stays open."""
 LONGEST_PAUSE: Final = 60
+MOST_SHOWN: Final = round(60 / SPARE)
+"""What is shown past all that waits, within a minute."""
 _SECRET: Final = b"x-telegram-bot-api-secret-token"  # a header's name
 _GONE: Final = "chat not found"
 _TOO_BIG: Final = "file is too big"
@@ -90,6 +92,7 @@ class TelegramChannel(Plain):
         self.bot = make_bot(settings, self._http)
         self._clock = clock
         self._pace = pace or Pace()
+        self._spare = self._pace.beside(SPARE)
         self.crowd = Crowd()
         self._recent = Recent()
         self._asides: set[asyncio.Task[None]] = set()
@@ -182,10 +185,15 @@ class TelegramChannel(Plain):
         self._aside(self.bot.answer_callback_query(query))
 
     def show(self, chat: int, messages: Sequence[Message]) -> None:
-        """Show these past all that waits. Best effort."""
-        for message in messages:
-            for part in render(message, self._manner):
-                self._aside(self._say_once(chat, part))
+        """Show these past all that waits, at a pace that leaves the answers theirs; those that
+        would come after a minute or more do not. Best effort."""
+        for part in (part for message in messages for part in render(message, self._manner)):
+            if len(self._asides) < MOST_SHOWN:
+                self._aside(self._shown(chat, part))
+
+    async def _shown(self, chat: int, part: Outgoing) -> None:
+        await self._spare.turn(chat)
+        await self._say_once(chat, part)
 
     def _aside(self, call: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(_tried(call))
