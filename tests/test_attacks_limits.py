@@ -17,6 +17,7 @@ from bot.app import Sala
 from bot.channels.browser import routes as browser_routes
 from bot.channels.browser_stream import visit_by
 from bot.channels.crowd import MOST, WITHIN, Crowd
+from bot.channels.line_address import Address, Token, read_address, without, write_address
 from bot.channels.line_address import key_of as line_key
 from bot.channels.line_faces import render
 from bot.channels.lookout import PATIENCE, Cards, Lookout
@@ -345,6 +346,33 @@ def test_what_the_store_cannot_say_now_is_asked_again(tmp_path: Path, cards: Car
         assert shown(sala.line.said(ANN), cards) == dict.fromkeys(LANGUAGES, 1)
 
     on_line(tmp_path, cards, story)
+
+
+def test_a_full_disk_hinders_no_card_where_one_process_does_all(
+    tmp_path: Path, cards: Cards
+) -> None:
+    async def story(sala: Account) -> None:
+        class Full:
+            unanswered = sala.store.unanswered
+
+            async def show_card(self, *_: object, **__: object) -> bool | None:
+                raise StoreError
+
+        lookout = Lookout(Full(), cards, lambda: sala.now, LATE.total_seconds())
+        sala.door = replace(sala.door, lookout=lookout)
+        sala.serve()
+        await sala.post(sala.text("hello"))
+        await late(sala)
+        assert shown(sala.line.said(ANN), cards) == dict.fromkeys(LANGUAGES, 1)
+
+    on_line(tmp_path, cards, story)
+
+
+def test_the_reply_token_that_a_card_used_is_in_the_address_no_more_and_a_newer_one_is() -> None:
+    kept = write_address(Address(ANN, DAY, Token("one", DAY)))
+    assert read_address(without(kept, "one")) == Address(ANN, DAY)
+    assert without(kept, "an older one") == kept
+    assert without(without(kept, "one"), "one") == without(kept, "one")
 
 
 def test_on_telegram_who_is_not_answered_in_time_is_shown_the_card(
