@@ -25,7 +25,7 @@ def lines() -> Lines:
     return {one: card.lines for one, card in cards.items()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def echo(lines: Lines) -> Iterator[Echo]:
     echo = Echo(lines)
     yield echo
