@@ -17,6 +17,7 @@ from bot.understanding.ages import ADULT, asked_age
 from bot.understanding.answers import LITTLE, asks, denies, only_here, picked
 from bot.understanding.feelings import fears
 from bot.understanding.forms import clean, forms
+from bot.understanding.ordinals import ordinal
 
 _MARKS: Final = re.compile(r"[^\w\u0e31-\u0e4e+]+")
 _THAI: Final = re.compile("[\u0e01-\u0e4e]")
@@ -45,6 +46,8 @@ def hear(state: State, typed: Typed, texts: Texts) -> Said:
     words = typed.text.strip()
     if words.isdecimal() and len(words) <= 2:
         return _number(state, node, typed, int(words), meaning)
+    if chosen := _by_place(state, node, typed):
+        return chosen
     meaning = _in_question(node, meaning, words)
     labels = _labels(state, node, texts)
     value, of = _meant(node, meaning, words, labels), None
@@ -84,13 +87,31 @@ def _behind(state: State, node: Ask, words: str, texts: Texts) -> tuple[Ask, str
     if _plain(words) == _plain(texts.say(_NOT_MEANT, state.speaks)):
         return cast(Ask, TABLE[_MEANT]), "no" if state.maybe else "else"
     country = picked(_COUNTRY, words)
-    if country and country != "ZZ" and _plain(words) != "us":
+    if country and country != "ZZ" and (country != "US" or _is_a_place(node, words)):
         return cast(Ask, TABLE[_COUNTRY]), country
     for id in (resumed(state), HOME) if node.aside else ():
         behind = TABLE.get(id)
         if isinstance(behind, Ask) and (value := _exactly(state, behind, words, texts)):
             return behind, value
     return None
+
+
+def _is_a_place(node: Ask, words: str) -> bool:
+    """Whether it is a country, and not "us", where the country is not asked for."""
+    last = re.split(r"\W+", words.strip(" .!?"))[-1]
+    if last.lower() != "us" or re.search(r"\bthe us$", _plain(words)):
+        return True
+    return last == "US" and node.slot != "who"
+
+
+def _by_place(state: State, node: Ask, typed: Typed) -> Said | None:
+    """A choice named by its place, with what is asked behind it; an agreement stands alone."""
+    offered, said = buttons(state, node), ordinal(typed.text)
+    if said is None or said[0] > len(offered) or (node.exact and said[1]):
+        return None
+    place, rest = said
+    meaning = understand(rest, state.language, year=typed.at.year) if rest else Meaning()
+    return Said(typed.at, replace(meaning, answer=None), offered[place - 1].value)
 
 
 def _exactly(state: State, node: Ask, words: str, texts: Texts) -> str | None:

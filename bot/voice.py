@@ -64,6 +64,11 @@ class Asked:
         """The language it is said in."""
         return self.send.language
 
+    @property
+    def simple(self) -> str:
+        """What the ids of words for under 13 end with, when it is said in those; else nothing."""
+        return ".simple" if self.send.text.endswith(".simple") else ""
+
 
 async def _to_nobody(list: List) -> tuple[str, ...]:
     return ()
@@ -162,11 +167,14 @@ async def _page(voice: Voice, asked: Asked, opens: Opens) -> Shown:
 
 
 async def _readers(voice: Voice, asked: Asked) -> Shown:
-    some, chats = await _named(voice, asked), voice.say(asked, "show.readers.chats")
+    some, chats = await _named(voice, asked), voice.say(asked, f"show.readers.chats{asked.simple}")
     if some:
         return Shown((*some, chats))
     official = await _official(voice, asked)
-    return Shown((voice.say(asked, "show.readers.none"), *official.lines, chats), official.links)
+    return Shown(
+        (voice.say(asked, f"show.readers.none{asked.simple}"), *official.lines, chats),
+        official.links,
+    )
 
 
 async def _readers_now(voice: Voice, asked: Asked) -> Shown:
@@ -174,7 +182,8 @@ async def _readers_now(voice: Voice, asked: Asked) -> Shown:
     if some:
         return Shown(some)
     official = await _official(voice, asked)
-    return Shown((voice.say(asked, "show.readers.none.now"),), official.links)
+    none = voice.say(asked, f"show.readers.none.now{asked.simple}")
+    return Shown((none,), official.links)
 
 
 async def _named(voice: Voice, asked: Asked) -> tuple[str, ...]:
@@ -189,7 +198,8 @@ async def _named(voice: Voice, asked: Asked) -> tuple[str, ...]:
 async def _official(voice: Voice, asked: Asked) -> Shown:
     name = _list(asked)
     link = Link(voice.say(asked, f"show.official.{name}"), official_page(name).url[asked.language])
-    return Shown((voice.say(asked, f"show.official.text.{name}"),), (link,))
+    simple = asked.simple if name == "minors" else ""
+    return Shown((voice.say(asked, f"show.official.text.{name}{simple}"),), (link,))
 
 
 async def _operator(voice: Voice, asked: Asked) -> Shown:

@@ -70,7 +70,7 @@ def watched(*presses):
         ({"worry": "police"}, "worry.police"),
         ({"platform": "instagram"}, "platform.card"),
         ({"named_language": "es"}, "ask.situation"),
-        ({"alarm": AlarmSign("self_harm", "soft")}, "ask.safe"),
+        ({"alarm": AlarmSign("self_harm", "soft")}, "feeling.distress"),
         ({"alarm": AlarmSign("self_harm", "hard")}, "alarm.self_harm"),
         ({"alarm": AlarmSign("immediate_danger", "hard")}, "alarm.danger"),
         ({"own_age": 12, "alarm": AlarmSign("under_13", "hard")}, "young.lines"),

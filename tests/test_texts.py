@@ -24,9 +24,11 @@ RENDERED: Final = frozenset({
     "preview", "hash.trouble", "terminal.link",
     "show.app.link", "show.directory", "show.line",
     "show.official.adults", "show.official.minors", "show.official.text.adults",
-    "show.official.text.minors", "show.operator", "show.people.none", "show.phone_emergency",
+    "show.official.text.minors", "show.official.text.minors.simple", "show.operator",
+    "show.people.none", "show.phone_emergency",
     "show.readers.chats", "show.readers.none", "show.readers.none.now", "show.readers.passed",
-    "show.readers.some",
+    "show.readers.some", "show.readers.chats.simple", "show.readers.none.simple",
+    "show.readers.none.now.simple",
     "show.status.blocked", "show.status.copy.adults", "show.status.copy.minors",
     "show.status.found", "show.status.head", "show.status.leaving", "show.status.looking",
     "show.status.none",
@@ -40,6 +42,7 @@ LABELS: Final = label_ids() | {"show.app.link", "show.official.adults", "show.of
 PUSHED: Final = ("news", "ask.how", "preview", "bland", "stopped", "ask.talk_now")
 FIELDS: Final = {
     "case.made.1": {"number", "images"},
+    "case.made.1.simple": {"number", "images"},
     "case.wait": {"minutes"},
     "show.directory": {"url"},
     "show.line": {"name", "number"},

@@ -9,10 +9,12 @@ from itertools import product
 from string import Formatter
 from typing import Final, get_args
 
+from bot.conversation import worried
 from bot.conversation.flows import TABLE
 from bot.conversation.model import Button, NodeId, Purpose, Worry
 from bot.conversation.needs import ANSWERS, AT_ONCE, PLACES
 from bot.conversation.picture import Problem
+from bot.conversation.replies import PLAINER
 from bot.conversation.rules import ACTS, CONDITIONS, RULES
 from bot.conversation.table import REST, RESUME, Ask, Decide, Do, Node, Option, Table, Tell
 from bot.conversation.walk import HOME, START
@@ -40,6 +42,8 @@ SPOKEN: Final = (
     "feeling.distress", "feeling.what_now",
     "take.seen", "take.early", "take.one", *(f"take.{problem}" for problem in get_args(Problem)),
     *(f"worry.{worry}" for worry in get_args(Worry)),
+    *(f"worry.{worry}.simple" for worry in worried.PLAINER),
+    *(f"answer.{answer}.simple" for answer in PLAINER),
 )  # fmt: skip
 """Texts the engine says outside the table."""
 

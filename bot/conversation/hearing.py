@@ -11,7 +11,7 @@ def leads_to(state: State, meaning: Meaning) -> NodeId | None:
     """The card that the needs lead to; None where the answer itself shows it."""
     place = next((CARDS[need] for need in needs(meaning) if need in CARDS), None)
     guessed = state.answer("country") is None and state.speaks in ONE_COUNTRY
-    return None if place == "police" and guessed else place
+    return None if place == "police" and guessed and not state.young else place
 
 
 def sign_of_minor(state: State, meaning: Meaning) -> State:

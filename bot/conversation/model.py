@@ -30,7 +30,7 @@ Intent = Literal[
     "abuser_present", "under_13", "thanks", "goodbye", "off_topic", "perpetrator",
 ]  # fmt: skip
 Alarm = Literal["self_harm", "immediate_danger", "abuser_present", "under_13"]
-Worry = Literal["police", "permission", "operator", "duty", "phoneless", "proof"]
+Worry = Literal["police", "permission", "operator", "duty", "phoneless", "proof", "seen"]
 Command = Literal["start", "stop", "help", "back", "delete", "language", "person", "status"]
 
 

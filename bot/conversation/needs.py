@@ -162,6 +162,7 @@ _NOT_WORRIED: Final[dict[Worry, frozenset[Intent]]] = {
     "duty": frozenset({"report_to_police", "block_and_report", "legal_rights"}),
     "phoneless": frozenset({"tell_parents_fear"}),
     "proof": frozenset({"block_and_report", "image_already_posted"}),
+    "seen": frozenset({"is_it_anonymous", "do_you_see_my_photo", "how_hashing_works"}),
 }
 """What a worry is easily taken for, and what who has it does not want to hear."""
 

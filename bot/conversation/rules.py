@@ -122,6 +122,7 @@ RULES: Final[dict[str, Rule]] = {
     "phone": lambda state: state.answer("phone") or "shared",
     "situation": lambda state: "danger" if state.answer("situation") == "danger" else "else",
     "who": lambda state: state.answer("who") or "self",
+    "young": lambda state: "yes" if state.young else "no",
     "near": lambda state: "no" if state.answer("near") == "no" else "close",
     "country": lambda state: "known" if state.answer("country") else "unknown",
     "updates": lambda state: "known" if state.answer("updates") else "unknown",

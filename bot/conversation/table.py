@@ -100,6 +100,11 @@ def line(text: str | Line) -> Line:
     return text if isinstance(text, Line) else Line(text)
 
 
+def plainly(text: str, show: Show | None = None) -> Line:
+    """A line with words of its own for under 13, under the same id with `.simple` behind it."""
+    return Line(text, show, f"{text}.simple")
+
+
 def tell(id: str, *lines: str | Line, then: str) -> Tell:
     """A Tell; without lines it says the text of its own id."""
     return Tell(NodeId(id), tuple(line(one) for one in lines or (id,)), NodeId(then))

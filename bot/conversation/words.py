@@ -1,6 +1,5 @@
 """Words: global ones first, alarms next, then what they change in the flow."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -28,19 +27,17 @@ from bot.conversation.model import (
 from bot.conversation.moves import agreed, awake, behind, perhaps_watched, pick, repeat, speaking
 from bot.conversation.needs import (
     ANSWERS,
-    BESIDE,
-    CARDS,
     FACTS,
     FAREWELLS,
     GREETINGS,
     PLACES,
-    SHOWN,
     guesses,
     needs,
 )
+from bot.conversation.replies import answers
 from bot.conversation.rules import helping, may_take
-from bot.conversation.sent import AWAITING, TAKING, in_chat
-from bot.conversation.table import Ask, Line
+from bot.conversation.sent import AWAITING, TAKING
+from bot.conversation.table import Ask, Line, plainly
 from bot.conversation.walk import HOME, START, Step, enter, forget, keep, open_question, send
 from bot.conversation.worried import FEARS, PEOPLE, worried
 
@@ -66,6 +63,10 @@ _STEPS: Final = {"else": "steps", "guardian": "who.guardian", "helper": "who.hel
 """What helps now, for the one who writes."""
 _HELLO: Final = "what_is_this"
 """What the first words of a talk say already."""
+_QUESTIONS: Final = frozenset[Intent](
+    {"is_it_free", "is_it_anonymous", "do_you_see_my_photo", "how_hashing_works", "how_long"}
+)
+"""What may be asked beside a choice, and is answered with it."""
 _AFTER_FIRST_AID: Final = frozenset({"already_paid", "already_sent_more"})
 
 
@@ -106,12 +107,21 @@ def _soft(state: State, meaning: Meaning, at: datetime) -> Step | None:
     fresh, new = state.node == START, state.answer("situation") is None
     waits = open_question(state) or state.resume  # which these very words may answer
     state = replace(learn(state, meaning), soft_asked=SOFT_REST)
-    warm = (_warm(state),) if new and _hurt(meaning) else ()
+    warm = (_warm(state),) if new and _hurt(meaning) else _soothed(state, meaning)
     said = (send(state, Line("hello")),) if fresh else ()
     resume = NodeId("ask.phone") if fresh else waits
     done = enter(replace(state, resume=resume), NodeId("ask.safe"), at)
-    replies = (*said, *warm, *worried(state, meaning), *_answers(state, meaning))
+    replies = (*said, *warm, *worried(state, meaning), *answers(state, meaning))
     return Step(done.state, (*replies, *done.effects))
+
+
+def _soothed(state: State, meaning: Meaning) -> tuple[Send, ...]:
+    """What sounds like despair is met with warmth before anything is asked."""
+    despair = meaning.alarm and meaning.alarm.kind == "self_harm" and not needs(meaning)
+    if meaning.worry or not (despair or meaning.feeling == "distress"):
+        return ()
+    helps = helping(state) != "else"
+    return (_warm(state) if helps else send(state, Line("feeling.distress")),)
 
 
 def _told(state: State, meaning: Meaning) -> State:
@@ -132,7 +142,7 @@ def _greet(state: State, event: Said) -> Step:
 
 def _heard(state: State, meaning: Meaning) -> tuple[Send, ...]:
     """Before the first question is answered, a cry for help gets a warm line (C3)."""
-    replies = (*worried(state, meaning), *_answers(state, meaning, but={_HELLO}))
+    replies = (*worried(state, meaning), *answers(state, meaning, but={_HELLO}))
     return (_warm(state), *replies) if _hurt(meaning) else replies
 
 
@@ -179,13 +189,22 @@ def _flow(before: State, state: State, event: Said) -> Step:
     node = TABLE[event.of or state.node]
     option = named(node, event) if isinstance(node, Ask) else None
     if isinstance(node, Ask) and option:
-        return pick(learn(state, meaning), node, option, at)
+        done = pick(learn(state, meaning), node, option, at)
+        return Step(done.state, (*_asked_too(done, meaning), *done.effects))
     if isinstance(node, Ask) and node.slot == "country" and meaning.answer == "unsure":
         return enter(state, node.options[0].then, at)  # the likely countries' lines stay (C8)
     if isinstance(node, Ask) and node.id == _MEANT and meaning.answer == "yes":
         return agreed(state, node, at)
     state = behind(state, _MEANT)
     return _app(state, meaning, at) or _need(before, state, meaning, at)
+
+
+def _asked_too(done: Step, meaning: Meaning) -> tuple[Send, ...]:
+    """What was asked beside a choice, but for what the choice itself is answered."""
+    asked = _QUESTIONS & {*needs(meaning)}
+    said = {one.text for one in done.effects if isinstance(one, Send)}
+    replies = answers(done.state, meaning) if asked else ()
+    return tuple(one for one in replies if one.text not in said)
 
 
 def _app(state: State, meaning: Meaning, at: datetime) -> Step | None:
@@ -231,12 +250,12 @@ def _need(before: State, state: State, meaning: Meaning, at: datetime) -> Step:
         return Step(done.state, (*(worried(learned, meaning) or warm), *done.effects))
     if _parts(learned, meaning):
         return _farewell(learned)
-    replies = (*worried(learned, meaning), *_answers(learned, meaning))
+    replies = (*worried(learned, meaning), *answers(learned, meaning))
     if (learned.answers, learned.minor) != (before.answers, before.minor):
         return _go_on(learned, before, replies, at)
     if place := leads_to(learned, meaning):
         done = enter(replace(learned, misses=0), place, at)
-        return Step(done.state, (*_answers(learned, meaning, led=True), *done.effects))
+        return Step(done.state, (*answers(learned, meaning, led=True), *done.effects))
     replies = (*replies, *(() if meaning.worry else _comfort(learned, meaning)))
     if not replies and needs(meaning)[:1] == ("greeting",):
         replies = (send(learned, Line("here")),)
@@ -273,7 +292,8 @@ def _comfort(state: State, meaning: Meaning) -> tuple[Send, ...]:
     match "what_now" if again else meaning.feeling:
         case "what_now" if state.answer("situation") or helping(state) != "else":
             words = _STEPS[helping(state)]
-            return send(state, Line(f"{words}.1")), send(state, Line(f"{words}.2"))
+            line = Line if words == "who.guardian" else plainly
+            return send(state, line(f"{words}.1")), send(state, line(f"{words}.2"))
         case None:
             return ()
         case feeling:
@@ -285,7 +305,7 @@ def _go_on(learned: State, before: State, replies: tuple[Send, ...], at: datetim
     unknown = {None, "other"}
     new = before.answer("situation") in unknown and learned.answer("situation") not in unknown
     known = learned.answer("phone")
-    place = NodeId("firstaid.kind") if new and known else _way(learned)
+    place = NodeId("firstaid.kind") if new and known else _way(learned, before)
     done, effects = enter(replace(learned, misses=0), place, at)
     warm = () if known else (_warm(learned),)
     if place != "firstaid.kind":
@@ -295,44 +315,15 @@ def _go_on(learned: State, before: State, replies: tuple[Send, ...], at: datetim
     return Step(done, (*warm, *sooner, *effects[:-1], *later, *effects[-1:]))
 
 
-def _way(state: State) -> NodeId:
+def _way(state: State, before: State) -> NodeId:
     node = TABLE[state.node]
     aside = isinstance(node, Ask) and node.aside
     place = state.resume if aside and state.resume else state.node
     closed = place in TAKING and not may_take(state)
+    other = place == "ask.consent" and state.minor and not before.minor
+    if other:  # the list that was shown is not the one that is asked about any more (C6, C7)
+        return NodeId("readers")
     return NodeId("may_hash") if place == "app" or closed else place
-
-
-def _answers(
-    state: State,
-    meaning: Meaning,
-    *,
-    led: bool = False,
-    but: Collection[str] = frozenset[str](),
-) -> tuple[Send, ...]:
-    """What answers the needs in words, each answer once, two at most; `led`: a card follows, so
-    no way to it is needed."""
-    found: dict[str, Intent] = {}
-    for need in needs(meaning):
-        if need in ANSWERS and ANSWERS[need] not in but and not _said_by_the_flow(state, need):
-            found.setdefault(ANSWERS[need], need)
-    return tuple(_answer(state, need, led and need in CARDS) for need in [*found.values()][:2])
-
-
-def _said_by_the_flow(state: State, need: Intent) -> bool:
-    """An age under 18 is met by its own line, a parent by the steps once it is known what for."""
-    if ANSWERS[need] == "am_i_eligible":
-        return state.minor
-    return need == "i_am_a_parent" and state.answer("situation") is not None
-
-
-def _answer(state: State, need: Intent, led: bool) -> Send:
-    """With the police, emergency numbers go out before the country is asked (C8)."""
-    unknown = need == "report_to_police" and state.answer("country") is None
-    shown = SHOWN.get(need) if unknown or not led else None
-    button = BESIDE.get(need) if not led else None
-    line = Line(in_chat(state, f"answer.{ANSWERS[need]}"), show=shown)
-    return send(state, line, (button,) if button else ())
 
 
 def _missed(state: State, meaning: Meaning, at: datetime) -> Step:
@@ -375,7 +366,8 @@ def _beside(before: State, done: Step, meaning: Meaning) -> Step:
     elif said_age and state.minor and not before.minor:
         cards.append(send(state, Line("minor.noted")))
     *first, last = done.effects or (None,)
-    effects = (*first, *cards, last) if last else tuple(cards)
+    again = any(isinstance(one, Send) and one.show == "readers" for one in first)
+    effects = (*cards, *done.effects) if again or not last else (*first, *cards, last)
     if before.chosen_language and meaning.language not in {None, state.speaks}:
         state, offer = offer_language(state, meaning.language or "en")
         effects = (*effects, offer)

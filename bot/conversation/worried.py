@@ -4,6 +4,7 @@ from typing import Final
 
 from bot.conversation.model import Button, Meaning, MessageId, NodeId, Send, State, Worry
 from bot.conversation.needs import needs
+from bot.conversation.rules import helping
 from bot.conversation.shows import Show
 from bot.conversation.table import Line
 from bot.conversation.walk import send
@@ -11,6 +12,9 @@ from bot.conversation.walk import send
 PEOPLE: Final = Button(MessageId("home.people"), NodeId("home"), "people")
 FEARS: Final = frozenset[Worry | None]({"police", "permission"})
 """Worries that are themselves the harm of which the message tells."""
+
+PLAINER: Final = frozenset[Worry]({"police"})
+"""Worries whose answer has words of its own for under 13."""
 
 _SHOWN: Final[dict[Worry, Show]] = {"operator": "operator"}
 _BESIDE: Final = frozenset[Worry]({"police", "duty", "phoneless"})
@@ -25,5 +29,8 @@ def worried(state: State, meaning: Meaning) -> tuple[Send, ...]:
     worry = meaning.worry
     if worry is None or "perpetrator" in needs(meaning):
         return ()
-    line = Line(f"worry.{worry}", show=_SHOWN.get(worry))
+    if worry == "police" and meaning.intent == "report_to_police" and helping(state) == "helper":
+        worry = "duty"  # a teacher who asks has no picture of their own to decide about
+    simple = f"worry.{worry}.simple" if worry in PLAINER else None
+    line = Line(f"worry.{worry}", _SHOWN.get(worry), simple)
     return (send(state, line, (PEOPLE,) if worry in _BESIDE else ()),)

@@ -8,7 +8,15 @@ import re
 from typing import Final
 
 from bot.cases.number import find_number, find_pin, without_keys
-from bot.conversation.model import Alarm, AlarmSign, CaseKeys, Intent, Language, Meaning
+from bot.conversation.model import (
+    Alarm,
+    AlarmSign,
+    CaseKeys,
+    Intent,
+    Language,
+    Meaning,
+    Worry,
+)
 from bot.conversation.needs import FACTS
 from bot.understanding.ages import ADULT, Ages, ages
 from bot.understanding.alarms import signs
@@ -18,6 +26,7 @@ from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
 from bot.understanding.heads import Judgement, further, judge
 from bot.understanding.others import of_other
 from bot.understanding.platforms import platform
+from bot.understanding.seen import gone
 from bot.understanding.threats import of_writer, posted, threat, unpaid
 from bot.understanding.words import answer, command, language, named_language, phrase
 from bot.understanding.worries import worry
@@ -78,6 +87,9 @@ URGENT: Final[tuple[Intent, ...]] = (
     "already_sent_more", "already_paid", "image_already_posted", "ai_deepfake", "tell_parents_fear",
     "talk_to_human", "delete_my_data", "withdraw_case",
 )  # fmt: skip
+_PRIVATE: Final[frozenset[Intent]] = frozenset(
+    {"is_it_anonymous", "do_you_see_my_photo", "how_hashing_works"}
+)
 _PICTURED: Final = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 """Emoji say something by themselves."""
 _SHOWN: Final[frozenset[Intent]] = frozenset(
@@ -97,16 +109,17 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     message = forms(cleaned)
     said, spoken, wish = ages(message, year), language(cleaned, message, hint), command(message)
     judged = _judged(message, spoken or hint or "en") if _says_more(message, said, wish) else None
-    felt = feeling(message)
+    felt, fear = feeling(message), worry(message)
     soft = SOFT[spoken or hint or "en"]
     danger = _danger(signs(message), judged, soft, _careful(message, felt, said))
+    danger = _unwatched(danger, fear, message)
     guessed = _shown(judged.intents, said) if judged else ()
     guessed = _felt(guessed) if felt else guessed
     if rues(message):
         guessed = tuple(one for one in guessed if one[0] != "perpetrator")
     if unpaid(message):
         guessed = _unpaid(guessed)
-    if named := phrase(message):
+    if named := phrase(message) or _asked(fear, guessed):
         guessed = ((named, SURE), *(one for one in guessed if one[0] != named))
     guessed, beside = _together(_threatened(guessed, message))
     found = _with_alarms(guessed, danger, said)
@@ -117,7 +130,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         confidence=confidence,
         alternatives=found[1 : 1 + ALTERNATIVES],
         alarm=_alarm(danger, said),
-        also=_also(intent, beside, danger, message, judged),
+        also=() if fear == "seen" else _also(intent, beside, danger, message, judged),
         command=wish,
         answer=answer(message),
         own_age=said.own,
@@ -126,7 +139,7 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
         case=keys,
         named_language=named_language(message),
         feeling=felt,
-        worry=worry(message),
+        worry=fear,
         of_other=bool(danger) and of_other(message),
         platform=platform(message),
     )
@@ -195,6 +208,21 @@ def _danger(
     if judged.deaf and not signs:
         signs.append(AlarmSign("self_harm", "soft"))
     return tuple(signs)
+
+
+def _unwatched(
+    danger: tuple[AlarmSign, ...], fear: Worry | None, message: Forms
+) -> tuple[AlarmSign, ...]:
+    """Who only asks who sees this, or tells that the other one is gone, has no reader beside."""
+    left = tuple(one for one in danger if one.kind != "abuser_present")
+    return left if fear == "seen" or gone(message) else danger
+
+
+def _asked(fear: Worry | None, found: tuple[Guess, ...]) -> Intent | None:
+    """The need of who asks who sees this, where none of its kind was guessed."""
+    if fear != "seen" or (found and found[0][0] in _PRIVATE):
+        return None
+    return "is_it_anonymous"
 
 
 def _alarm(danger: tuple[AlarmSign, ...], said: Ages) -> AlarmSign | None:

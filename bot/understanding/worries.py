@@ -4,6 +4,7 @@ from typing import Final, get_args
 
 from bot.conversation.model import Worry
 from bot.understanding.forms import Forms
+from bot.understanding.seen import asks_who_sees
 from bot.understanding.tables import patterns, table
 
 READ: Final = 1_000
@@ -12,6 +13,8 @@ READ: Final = 1_000
 
 def worry(message: Forms) -> Worry | None:
     """The worry that the message holds, the first of several."""
+    if asks_who_sees(message):
+        return "seen"
     latin = [line.strip() for line in message.latin[:READ].split("\n")]
     thai = message.thai[:READ].split("\n")
     for name in _NAMES:
@@ -24,7 +27,7 @@ def worry(message: Forms) -> Worry | None:
 
 
 _TABLE: Final = table("worries")
-_NAMES: Final[tuple[Worry, ...]] = get_args(Worry)
+_NAMES: Final[tuple[Worry, ...]] = tuple(one for one in get_args(Worry) if one in _TABLE)
 _SAID: Final = {
     name: {form: patterns(_TABLE[name][form]) for form in ("latin", "thai")} for name in _NAMES
 }

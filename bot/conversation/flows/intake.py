@@ -1,7 +1,7 @@
 """Who we are, your own phone, what is happening; then who, and the age in the image (C1–C5)."""
 
 from bot.conversation.flows.safety import FIRST_AID
-from bot.conversation.table import RESUME, ask, decide, do, tell
+from bot.conversation.table import RESUME, ask, decide, do, plainly, tell
 
 INTAKE = (
     tell("start", "hello", then="ask.phone"),
@@ -32,7 +32,7 @@ INTAKE = (
         "helping",
         {"guardian": "who.guardian", "helper": "who.helper", "else": "firstaid"},
     ),
-    tell("who.helper", "who.helper.1", "who.helper.2", then="ask.who"),
+    tell("who.helper", *map(plainly, ("who.helper.1", "who.helper.2")), then="ask.who"),
     ask(
         "ask.who",
         slot="who",

@@ -1,7 +1,7 @@
 """The image at hand, consent, the mini-app, the case; and whoever no hash is made for (C5–C7)."""
 
 from bot.conversation.flows.take import TAKE
-from bot.conversation.table import Line, ask, decide, do, tell
+from bot.conversation.table import Line, ask, decide, do, plainly, tell
 
 REMOVAL = (
     decide(
@@ -45,20 +45,20 @@ REMOVAL = (
     ),
     tell(
         "route.friend_no_copy",
-        Line("route.friend_no_copy", show="child_lines", simple="route.friend_no_copy.simple"),
+        plainly("route.friend_no_copy", show="child_lines"),
         then="home",
     ),
-    tell("route.holder_no_copy", then="home"),
+    tell("route.holder_no_copy", plainly("route.holder_no_copy"), then="home"),
     tell("route.support_adult", Line("route.support_adult", show="official"), then="home"),
     tell("route.proxy_minor", Line("route.proxy_minor", show="child_lines"), then="home"),
     tell("route.proxy_adult", then="home"),
-    tell("route.found", then="home"),
+    tell("route.found", plainly("route.found"), then="home"),
     tell(
         "route.no_image",
-        Line("route.no_image", show="people", simple="route.no_image.simple"),
+        plainly("route.no_image", show="people"),
         then="home",
     ),
-    tell("readers", Line("readers", show="readers", simple="readers.simple"), then="ask.consent"),
+    tell("readers", plainly("readers", show="readers"), then="ask.consent"),
     ask(
         "ask.consent",
         Line("consent.{agreed}", show="operator", simple="consent.simple"),
@@ -66,7 +66,7 @@ REMOVAL = (
         options={"yes": "may_hash", "no": "consent.later"},
         exact=True,
     ),
-    tell("consent.later", Line("consent.later", show="official"), then="home"),
+    tell("consent.later", plainly("consent.later", show="official"), then="home"),
     decide("may_hash", "may_hash", {"yes": "app", "ask": "readers", "no": "home"}),
     ask(
         "app",
@@ -77,7 +77,12 @@ REMOVAL = (
     do("troubled", "troubled", then="app.trouble"),
     tell("app.trouble", "hash.trouble", then="app"),
     *TAKE,
-    tell("case.made", "case.made.1", Line("case.made.2", show="readers_now"), then="case.first"),
+    tell(
+        "case.made",
+        plainly("case.made.1"),
+        plainly("case.made.2", show="readers_now"),
+        then="case.first",
+    ),
     decide("case.first", "updates", {"known": "home", "unknown": "case.phone"}),
     decide("case.phone", "phone", {"own": "ask.updates", "shared": "updates.shared"}),
     tell("updates.shared", then="home"),

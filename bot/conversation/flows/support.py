@@ -4,7 +4,7 @@ from typing import get_args
 
 from bot.conversation.model import Country
 from bot.conversation.shows import PLATFORMS
-from bot.conversation.table import RESUME, Line, ask, decide, do, tell
+from bot.conversation.table import RESUME, Line, ask, decide, do, plainly, tell
 
 _COUNTRIES = get_args(Country)
 _FIRST = PLATFORMS[:10]
@@ -41,7 +41,7 @@ SUPPORT = (
         {"guardian": "steps.guardian", "helper": "steps.helper", "else": "steps"},
     ),
     tell("steps.guardian", "who.guardian.1", "who.guardian.2", then="home"),
-    tell("steps.helper", "who.helper.1", "who.helper.2", then="home"),
+    tell("steps.helper", *map(plainly, ("who.helper.1", "who.helper.2")), then="home"),
     ask(
         "help",
         Line("help", show="danger"),
@@ -58,16 +58,17 @@ SUPPORT = (
     tell("help.what", "answer.what_is_this", "answer.commands", then=RESUME),
     tell("people", Line("people", show="people"), then="people.country"),
     decide("people.country", "country", {"known": "ask.alarm", "unknown": "ask.country"}),
-    tell("steps", "steps.1", "steps.2", then="home"),
+    tell("steps", plainly("steps.1"), plainly("steps.2"), then="home"),
     decide("tell", "near", {"no": "tell.someone", "close": "ask.near"}),
     ask(
         "ask.near",
+        plainly("ask.near"),
         slot="near",
         aside=True,
         options={"no": "tell.someone", "yes": "tell.close", "unsure": "tell.close"},
     ),
-    tell("tell.someone", "tell.someone.1", "tell.someone.2", then="home"),
-    tell("tell.close", Line("tell.close", show="child_lines"), then="home"),
+    tell("tell.someone", *map(plainly, ("tell.someone.1", "tell.someone.2")), then="home"),
+    tell("tell.close", plainly("tell.close", show="child_lines"), then="home"),
     decide("apps", "platform", {"known": "platform.card", "unknown": "ask.platform"}),
     do("apps.another", "another_app", then="ask.platform"),
     ask(
@@ -97,7 +98,9 @@ SUPPORT = (
     ),
     tell("platform.itself", Line("platform.itself", show="platform_facts"), then=RESUME),
     tell("platform.other", then=RESUME),
-    decide("police", "country", {"known": "police.card", "unknown": "ask.where"}),
+    decide("police", "young", {"yes": "police.young", "no": "police.where"}),
+    tell("police.young", Line("police.simple", show="child_lines"), then=RESUME),
+    decide("police.where", "country", {"known": "police.card", "unknown": "ask.where"}),
     ask(
         "ask.where",
         "ask.country",

@@ -1,0 +1,56 @@
+"""Tells who asks who can see this from who is seen now: a question alone is no reader beside.
+
+The phrases are data/seen.toml, and each must be the whole message.
+"""
+
+import re
+from typing import Final, Literal
+
+from bot.understanding.forms import Forms
+from bot.understanding.tables import Patterns, patterns, table
+
+READ: Final = 120
+"""A longer message is a story, not a question."""
+
+
+def asks_who_sees(message: Forms) -> bool:
+    """Whether the message asks who sees or reads what is written here, and says nothing else."""
+    marked = "?" in message.plain and _whole(message, "marked", "latin")
+    return marked or _whole(message, "asks", "latin") or _whole(message, "asks", "thai")
+
+
+def gone(message: Forms) -> bool:
+    """Whether the message says that whoever did it writes no more, and nothing else."""
+    return _whole(message, "gone", "latin") or _whole(message, "gone", "thai")
+
+
+def _whole(message: Forms, name: str, script: Literal["latin", "thai"]) -> bool:
+    lines = getattr(message, script).split("\n")
+    other = message.thai if script == "latin" else message.latin
+    if other or len(message.plain) > READ:
+        return False
+    return any(one.fullmatch(line.strip()) for line in lines if line for one in _SAID[name][script])
+
+
+def _filled(sources: list[str], parts: dict[str, str]) -> Patterns:
+    """The patterns with their parts, which may name parts of their own."""
+    return patterns(re.sub(_PART, lambda one: _part(one[1], parts), source) for source in sources)
+
+
+def _part(name: str, parts: dict[str, str]) -> str:
+    return re.sub(_PART, lambda one: _part(one[1], parts), parts[name])
+
+
+_PART: Final = re.compile(r"\{([a-z]+)\}")
+_TABLE: Final = table("seen")
+_SAID: Final[dict[str, dict[str, Patterns]]] = {
+    name: {
+        "latin": _filled(row.get("latin", []), _TABLE["parts"]),
+        "thai": _filled(row.get("thai", []), _TABLE["parts"]),
+    }
+    for name, row in {
+        "asks": _TABLE["asks"],
+        "marked": {"latin": _TABLE["asks"]["marked"]},
+        "gone": _TABLE["gone"],
+    }.items()
+}
