@@ -13,6 +13,8 @@ from bot.knowledge import LIKELY, HelpLine, Need, choose, emergency
 from bot.text import Texts
 
 _DIALLED: Final = re.compile(r"[*0-9][0-9 *#-]*")
+_ANSWERED: Final = frozenset[Need]({"crisis", "child", "people"})
+"""Needs for which people answer."""
 _THAI_NAME: Final = re.compile(r"\(([^()]*[\u0e01-\u0e4e][^()]*)\)")
 
 
@@ -39,14 +41,30 @@ class HelpLines:
     country: Country | None
     now: datetime
     age: Age | None = None
+    written: bool = False
+    """For someone who cannot phone: what can be written to comes first."""
 
     def card(self, need: Need, *, directory: bool = True) -> Card:
         """A country's lines for a need, the international directory last."""
-        found = self._found(need)
+        found = sorted(self._found(need), key=lambda one: self.written and not one[1].written)
         entries = [self._entry(country, line) for country, line in found]
         calls = tuple(call for _, line in found if (call := _call(line)))
         more = self._directory(need) if directory or self.country == "ZZ" else ()
-        return Card((*entries, *more), calls)
+        return Card((*self._unwritten(need, found), *entries, *more), calls)
+
+    def _unwritten(self, need: Need, found: list[tuple[Country, HelpLine]]) -> list[str]:
+        """For who cannot phone: that no line of the country takes written words, and pages that
+        do, but not to someone who wants to die."""
+        if not self.written or self.country in {None, "ZZ"} or need not in _ANSWERED:
+            return []
+        others = self._choose(self.country, "people")
+        if any(one.written for one in (*others, *(line for _, line in found)) if _people(one)):
+            return []
+        pages = self._choose(self.country, "police") if need != "crisis" else ()
+        entries = [self._entry(self.country, line) for line in pages if line.url]
+        say = self.texts.say
+        head = [say("show.written.forms", self.language)] if entries else []
+        return [say("show.written.none", self.language), *head, *entries, ""]
 
     def emergency_numbers(self) -> Card:
         """One checked emergency number per likely country, by the country's name (C8)."""
@@ -104,7 +122,12 @@ class HelpLines:
         return notes
 
     def _line(self, name: str, line: HelpLine) -> str:
-        return self.texts.say("show.line", self.language, name=name, number=_dial(line))
+        page = line.url
+        if line.chat == "web":
+            page = self.texts.say("show.web_chat", self.language, url=line.url)
+        return self.texts.say(
+            "show.line", self.language, name=name, number=_dial(line, page, self.written)
+        )
 
     def _directory(self, need: Need) -> list[str]:
         found = self._choose("ZZ", need)
@@ -117,9 +140,19 @@ def _name(line: HelpLine, language: Language) -> str:
     return thai.group(1) if thai and language == "th" else line.name
 
 
-def _dial(line: HelpLine) -> str:
-    ways = (line.number, f"SMS {line.sms}" if line.sms else "", line.url)
+def _dial(line: HelpLine, page: str, written: bool) -> str:
+    """The ways to reach a line, those in writing first for who cannot phone."""
+    said, typed = (line.number,), (f"SMS {line.sms}" if line.sms else "", _app(line))
+    ways = (*typed, page, *said) if written else (*said, *typed, page)
     return " / ".join(way for way in ways if way)
+
+
+def _people(line: HelpLine) -> bool:
+    return line.kind != "emergency"
+
+
+def _app(line: HelpLine) -> str:
+    return "" if line.chat == "web" else line.chat
 
 
 def _call(line: HelpLine) -> Link | None:

@@ -232,7 +232,7 @@ async def _status(voice: Voice, asked: Asked) -> Shown:
 
 def _lines(voice: Voice, asked: Asked) -> HelpLines:
     send = asked.send
-    return HelpLines(voice.texts, send.language, send.country, asked.now, send.age)
+    return HelpLines(voice.texts, send.language, send.country, asked.now, send.age, send.written)
 
 
 def _shelf(voice: Voice, asked: Asked) -> Shelf:

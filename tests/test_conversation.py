@@ -892,7 +892,7 @@ def test_distress_and_what_now_are_never_met_with_not_understood():
 @pytest.mark.parametrize("sign", [{"own_age": 15}, {"image_age": 16}])
 def test_c16_a_late_sign_takes_back_the_adults_consent_and_link(sign):
     talk = opened(OWN, MONEY, SELF, ADULT, HERE, AGREE).say(**sign)
-    assert talk.said == ["readers", "minor.noted", "consent.minors"]
+    assert talk.said == ["minor.noted", "readers", "consent.minors"]
     assert talk.did(Lower) == [Lower()]
     assert talk.did(DropTickets) == [DropTickets()]
     assert list_of(talk.state) == "minors"

@@ -183,7 +183,7 @@ def test_a_line_that_speaks_the_language_comes_first_within_its_kind() -> None:
 def test_hours_and_a_foreign_language_are_said_before_anyone_calls(first: bool, said: str) -> None:
     at = TODAY.replace(hour=12 if first else 2)
     card = HelpLines(load_texts(), "en", "ES", at).card("people")
-    (line,) = [one for one in card.lines if one.endswith(": 017")]
+    (line,) = [one for one in card.lines if ": 017 / WhatsApp" in one]
     assert f"in Spanish · {said}:" in line
 
 
@@ -225,7 +225,7 @@ def test_what_is_not_sure_says_why_and_what_would_settle_it(one: Record) -> None
 def test_every_line_can_be_dialled_or_opened_and_is_sure_only_with_two_sources(
     line: HelpLine,
 ) -> None:
-    assert line.number or line.sms or line.url
+    assert line.number or line.sms or line.chat or line.url
     assert re.fullmatch(r"[0-9*()+ -]*", line.number)
     assert re.fullmatch(r"(https://[a-z0-9./-]+)?", line.url)
     assert line.country in {*EVERYWHERE, "EU"}
@@ -388,7 +388,9 @@ def contacts(text: str) -> set[str]:
 
 
 def on_the_shelf() -> str:
-    lines = [f"{one.number} | {one.sms} | {one.url} | {one.name}" for one in help_lines()]
+    lines = [
+        f"{one.number} | {one.sms} | {one.chat} | {one.url} | {one.name}" for one in help_lines()
+    ]
     hours = [f"{one.opens.first} | {one.opens.last}" for one in help_lines() if one.opens]
     pages = [url for name in get_args(List) for url in official_page(name).url.values()]
     forms = [card.form for card in platforms() if card.form]

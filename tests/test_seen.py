@@ -13,7 +13,7 @@ from bot.conversation.needs import needs
 from bot.understanding import understand
 from bot.understanding.alarms import signs
 from bot.understanding.forms import clean, forms
-from bot.understanding.seen import asks_who_sees, gone
+from bot.understanding.seen import alone, asks_who_sees
 
 SAID = tomllib.loads(Path(__file__).with_name("understanding_seen.toml").read_text("utf-8"))
 
@@ -21,7 +21,7 @@ SAID = tomllib.loads(Path(__file__).with_name("understanding_seen.toml").read_te
 def watched(text, language):
     """By the rules, whose signs are never dropped, or by the whole ear."""
     message = forms(clean(text))
-    if asks_who_sees(message) or gone(message):
+    if asks_who_sees(message) or alone(message):
         return False
     if any(one.kind == "abuser_present" for one in signs(message)):
         return True
@@ -59,14 +59,15 @@ def test_c9_no_question_about_who_may_be_in_the_room_is_taken_for_an_ordinary_on
     "text",
     ["he stopped replying", "he deleted his account", "she blocked me", "now they don't answer",
      "dejó de responder", "borró su cuenta", "todavía no le he contestado", "ya no me escribe",
+     "can't talk out loud", "no puedo hablar en voz alta",
      "เขาหายไปแล้ว", "เขาไม่ตอบแล้ว", "มันบล็อกหนูไปแล้ว", "เขาลบแอคไปแล้ว"],
 )  # fmt: skip
 def test_c9_who_is_gone_sits_beside_nobody(text):
-    assert gone(forms(clean(text)))
+    assert alone(forms(clean(text)))
     alarm = understand(text).alarm
     assert alarm is None or alarm.kind != "abuser_present"
 
 
-def test_c9_who_came_back_or_sits_beside_is_not_gone():
+def test_c9_who_came_back_or_sits_beside_is_not_alone():
     for text in ("he stopped replying he is at the door", "he blocked the door", "dejó de llover"):
-        assert not gone(forms(clean(text)))
+        assert not alone(forms(clean(text)))

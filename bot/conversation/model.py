@@ -238,6 +238,7 @@ class Send:
     daytime: bool = False
     age: Age | None = None
     platform: Platform | None = None
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,9 +336,10 @@ Effect = (
 
 Slot = Literal[
     "language", "country", "phone", "situation", "near", "who", "age", "image", "consent",
-    "updates", "aftercare", "platform", "helps",
+    "updates", "aftercare", "platform", "helps", "writes",
 ]  # fmt: skip
-"""What is asked; `helps` (someone else) is only said. `language` has its own field of the state."""
+"""What is asked; `helps` (someone else) and `writes` (cannot phone) are only said. `language` has
+its own field of the state."""
 
 
 @dataclass(frozen=True, slots=True)

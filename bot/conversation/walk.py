@@ -188,6 +188,7 @@ def send(state: State, line: Line, choices: tuple[Button, ...] = ()) -> Send:
         country=cast("Country | None", state.answer("country")),
         age=age_of(state) if line.show else None,
         platform=platform_of(state) if line.show in _OF_PLATFORM else None,
+        written=line.show is not None and state.answer("writes") == "yes",
     )
 
 

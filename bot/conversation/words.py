@@ -73,6 +73,8 @@ _AFTER_FIRST_AID: Final = frozenset({"already_paid", "already_sent_more"})
 def said(state: State, event: Said) -> Step:
     """The turn that words make."""
     meaning = event.meaning
+    if meaning.worry == "phoneless":
+        state = keep(state, "writes", "yes")  # answers nothing that is asked
     before = state
     state = sign_of_minor(hear_language(awake(state), meaning), meaning)
     state = replace(state, soft_asked=max(0, state.soft_asked - 1))
@@ -214,7 +216,8 @@ def _app(state: State, meaning: Meaning, at: datetime) -> Step | None:
     """
     wished = {*needs(meaning)}
     known = state.answer("phone") is not None
-    alone = known and not (wished or meaning.feeling or state.node in AWAITING)
+    told = wished or meaning.feeling or meaning.worry
+    alone = known and not (told or state.node in AWAITING)
     asked = alone or state.node in _APPS or _REPORTS & wished
     if meaning.platform is None or not asked:
         return None

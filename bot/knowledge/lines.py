@@ -79,6 +79,8 @@ class HelpLine(Checked):
     name: str
     number: str
     sms: str
+    chat: str
+    """Where it can be written to beside SMS, or `web`: on its page."""
     url: str
     hours: str
     languages: str
@@ -97,6 +99,11 @@ class HelpLine(Checked):
         if re.search(r"\d", self.languages):
             return frozenset(LANGUAGES)
         return frozenset(one for one in LANGUAGES if _TONGUES[one] in self.languages)
+
+    @property
+    def written(self) -> bool:
+        """Whether people there answer to written words."""
+        return bool(self.sms or self.chat)
 
     def always(self) -> bool:
         """Whether it is known that someone answers day and night."""
@@ -161,6 +168,7 @@ def _line(entry: dict[str, Any]) -> HelpLine:
         name=entry["name"],
         number=entry["number"],
         sms=entry["sms"],
+        chat=entry.get("chat", ""),
         url=entry["url"],
         hours=entry["hours"],
         languages=entry["languages"],

@@ -26,7 +26,7 @@ from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
 from bot.understanding.heads import Judgement, further, judge
 from bot.understanding.others import of_other
 from bot.understanding.platforms import platform
-from bot.understanding.seen import gone
+from bot.understanding.seen import alone
 from bot.understanding.threats import of_writer, posted, threat, unpaid
 from bot.understanding.words import answer, command, language, named_language, phrase
 from bot.understanding.worries import worry
@@ -213,9 +213,9 @@ def _danger(
 def _unwatched(
     danger: tuple[AlarmSign, ...], fear: Worry | None, message: Forms
 ) -> tuple[AlarmSign, ...]:
-    """Who only asks who sees this, or tells that the other one is gone, has no reader beside."""
+    """Who only asks who sees this, or says that the other one is gone, has no reader beside."""
     left = tuple(one for one in danger if one.kind != "abuser_present")
-    return left if fear == "seen" or gone(message) else danger
+    return left if fear == "seen" or alone(message) else danger
 
 
 def _asked(fear: Worry | None, found: tuple[Guess, ...]) -> Intent | None:

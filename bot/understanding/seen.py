@@ -9,6 +9,7 @@ from typing import Final, Literal
 from bot.understanding.forms import Forms
 from bot.understanding.tables import Patterns, patterns, table
 
+Script = Literal["latin", "thai"]
 READ: Final = 120
 """A longer message is a story, not a question."""
 
@@ -19,12 +20,14 @@ def asks_who_sees(message: Forms) -> bool:
     return marked or _whole(message, "asks", "latin") or _whole(message, "asks", "thai")
 
 
-def gone(message: Forms) -> bool:
-    """Whether the message says that whoever did it writes no more, and nothing else."""
-    return _whole(message, "gone", "latin") or _whole(message, "gone", "thai")
+def alone(message: Forms) -> bool:
+    """Whether the message says no more than that whoever did it is gone, or that the writer would
+    rather not speak aloud."""
+    scripts: tuple[Script, Script] = ("latin", "thai")
+    return any(_whole(message, name, one) for name in ("gone", "aloud") for one in scripts)
 
 
-def _whole(message: Forms, name: str, script: Literal["latin", "thai"]) -> bool:
+def _whole(message: Forms, name: str, script: Script) -> bool:
     lines = getattr(message, script).split("\n")
     other = message.thai if script == "latin" else message.latin
     if other or len(message.plain) > READ:
@@ -43,7 +46,7 @@ def _part(name: str, parts: dict[str, str]) -> str:
 
 _PART: Final = re.compile(r"\{([a-z]+)\}")
 _TABLE: Final = table("seen")
-_SAID: Final[dict[str, dict[str, Patterns]]] = {
+_SAID: Final[dict[str, dict[Script, Patterns]]] = {
     name: {
         "latin": _filled(row.get("latin", []), _TABLE["parts"]),
         "thai": _filled(row.get("thai", []), _TABLE["parts"]),
@@ -52,5 +55,6 @@ _SAID: Final[dict[str, dict[str, Patterns]]] = {
         "asks": _TABLE["asks"],
         "marked": {"latin": _TABLE["asks"]["marked"]},
         "gone": _TABLE["gone"],
+        "aloud": _TABLE["aloud"],
     }.items()
 }
