@@ -30,6 +30,8 @@ _BRIEF: Final = 40
 _TEEN: Final = range(13, ADULT)
 _MEANT: Final = NodeId("ask.meant")
 _COUNTRY: Final = NodeId("ask.country")
+_ALARMED: Final = frozenset(map(NodeId, ("ask.country", "ask.alarm", "ask.safe")))
+"""Where "I am alone" answers no question that waits behind."""
 _NOT_MEANT: Final = "ask.meant.no"
 _SITUATIONS: Final = frozenset(
     need for need, facts in FACTS.items() if any(slot == "situation" for slot, _ in facts)
@@ -51,7 +53,10 @@ def hear(state: State, typed: Typed, texts: Texts) -> Said:
     meaning = _in_question(node, meaning, words)
     labels = _labels(state, node, texts)
     value, of = _meant(node, meaning, words, labels), None
-    elsewhere = meaning.named_language or (meaning.answer is not None and "," not in words)
+    thai = state.language == meaning.named_language == "th"  # spoken already: the country
+    elsewhere = (meaning.named_language and not thai) or (
+        meaning.answer is not None and "," not in words
+    )
     if value is None and not elsewhere and (behind := _behind(state, node, words, texts)):
         node, value = behind
         labels, of = _labels(state, node, texts), node.id
@@ -116,7 +121,9 @@ def _by_place(state: State, node: Ask, typed: Typed) -> Said | None:
 
 def _exactly(state: State, node: Ask, words: str, texts: Texts) -> str | None:
     """The choice that the words name by its whole label, or in words of their own."""
-    value = named(words, _labels(state, node, texts), exact=True) or picked(node.id, words)
+    value = named(words, _labels(state, node, texts), exact=True)
+    if value is None and state.node not in _ALARMED:
+        value = picked(node.id, words)
     return value if value and node.option(value) else None
 
 

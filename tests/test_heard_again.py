@@ -3,12 +3,15 @@
 import pytest
 
 from bot.conversation.model import AlarmSign, NodeId, State, Typed
+from bot.conversation.needs import needs
 from bot.listening import hear
 from bot.text import load_texts
+from bot.understanding import understand
 from bot.understanding.feelings import feeling
 from bot.understanding.forms import clean, forms
 from bot.understanding.ordinals import ordinal
-from bot.understanding.threats import threat
+from bot.understanding.seen import alone, puzzled
+from bot.understanding.threats import own, threat
 from tests.test_conversation import ADULT, AT, HERE, MONEY, OWN, SELF, opened
 
 DESPAIR = AlarmSign("self_harm", "soft")
@@ -136,3 +139,86 @@ def test_us_is_a_country_only_where_it_is_written_so(words, node, of):
 def test_us_is_a_country_where_one_is_asked_for_and_help_us_is_none():
     assert heard("us", "ask.country").picked == "US"
     assert heard("help us", "ask.country").picked is None
+
+
+def test_thai_said_in_thai_is_the_country():
+    state = State(node=NodeId("home"), language="th", chosen_language=True)
+    said = hear(state, Typed(AT, "ไทย"), load_texts())
+    assert (said.of, said.picked) == ("ask.country", "TH")
+
+
+# ---------------------------------------------------------------- alone, in a crisis
+
+
+def test_c8_who_is_alone_in_a_crisis_keeps_the_lines():
+    said = heard("อยู่คนเดียว", "ask.country", resume=NodeId("ask.phone"))
+    assert said.picked is None
+    assert needs(said.meaning) == ("talk_to_human",)
+    assert heard("Yes, only me", "ask.country", resume=NodeId("ask.phone")).picked == "own"
+
+
+@pytest.mark.parametrize("answer", ["no", "unsure"])
+def test_c8_who_does_not_say_the_country_keeps_the_likely_countries_lines(answer):
+    talk = opened().say(alarm=AlarmSign("self_harm", "hard")).say(answer=answer)
+    assert talk.said == ["alarm.lines", "ask.alarm"]
+
+
+# ---------------------------------------------------------------- taken for something else
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["im a boy and im so embarrassed", "my friend told me she saw it", "hes from my school",
+     "soy una chica y tengo miedo", "mis amigos la vieron", "es de la escuela",
+     "ผมเป็นผู้ชาย อายมาก", "เพื่อนบอกว่าเห็นรูปแล้ว", "คนที่โรงเรียน"],
+)  # fmt: skip
+def test_who_speaks_of_themselves_helps_nobody_else(words):
+    assert own(forms(clean(words)))
+    assert not {"trusted_adult", "i_am_a_parent"} & {*needs(understand(words))}
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["im a woman and my daughter is being blackmailed", "my friend is scared",
+     "soy una mujer y mi hija recibe amenazas", "ผมเป็นผู้ชาย ลูกสาวโดนขู่"],
+)  # fmt: skip
+def test_who_speaks_of_another_still_helps(words):
+    assert not own(forms(clean(words)))
+
+
+@pytest.mark.parametrize(
+    "words", ["i dont understand", "sorry i didn't get that", "no entiendo", "ไม่เข้าใจค่ะ", "งงมาก"]
+)
+def test_what_was_not_understood_is_no_sign_of_despair(words):
+    assert puzzled(forms(clean(words)))
+    assert understand(words).alarm is None
+
+
+def test_whose_pictures_were_posted_is_met_before_the_app_that_is_named():
+    said = understand("mi ex subió fotos mías a un grupo de telegram", "es")
+    assert needs(said) == ("image_already_posted",)
+    assert needs(understand("he posted my pics", "en"))[0] == "image_already_posted"
+
+
+@pytest.mark.parametrize("words", ["who are you", "quién eres?", "นี่ใครอ่ะ"])
+def test_who_are_you_is_asked_of_sala(words):
+    assert alone(forms(clean(words)))
+    meaning = understand(words)
+    assert meaning.alarm is None
+    assert needs(meaning) == ("what_is_this",)
+
+
+@pytest.mark.parametrize(
+    "words", ["will you tell my school", "vas a decirle a mi escuela?", "จะบอกครูไหม"]
+)
+def test_whether_the_school_is_told_is_answered_with_who_sees_this(words):
+    assert understand(words).worry == "seen"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["do i have to tell her parents", "can i look at the picture to be sure",
+     "debo avisar a los papás?", "puedo ver la foto para comprobarlo?", "ต้องแจ้งผู้ปกครองเด็กไหม"],
+)  # fmt: skip
+def test_a_teachers_questions_are_answered_with_the_duty_and_not_to_look(words):
+    assert understand(words).worry == "duty"

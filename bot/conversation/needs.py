@@ -159,7 +159,16 @@ _NOT_WORRIED: Final[dict[Worry, frozenset[Intent]]] = {
     ),
     "permission": frozenset({"tell_parents_fear", "i_am_a_parent", "am_i_eligible"}),
     "operator": frozenset({"what_is_this", "is_it_anonymous", "stranger_scammer", "off_topic"}),
-    "duty": frozenset({"report_to_police", "block_and_report", "legal_rights"}),
+    "duty": frozenset(
+        {
+            "report_to_police",
+            "block_and_report",
+            "legal_rights",
+            "is_it_anonymous",
+            "do_you_see_my_photo",
+            "tell_parents_fear",
+        }
+    ),
     "phoneless": frozenset(
         {"tell_parents_fear", "change_language", "which_platforms", "block_and_report"}
     ),

@@ -193,7 +193,7 @@ def _flow(before: State, state: State, event: Said) -> Step:
     if isinstance(node, Ask) and option:
         done = pick(learn(state, meaning), node, option, at)
         return Step(done.state, (*_asked_too(done, meaning), *done.effects))
-    if isinstance(node, Ask) and node.slot == "country" and meaning.answer == "unsure":
+    if isinstance(node, Ask) and node.slot == "country" and meaning.answer in {"unsure", "no"}:
         return enter(state, node.options[0].then, at)  # the likely countries' lines stay (C8)
     if isinstance(node, Ask) and node.id == _MEANT and meaning.answer == "yes":
         return agreed(state, node, at)

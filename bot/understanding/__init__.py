@@ -26,8 +26,8 @@ from bot.understanding.forms import LIMIT, Forms, clean, forms, readings
 from bot.understanding.heads import Judgement, further, judge
 from bot.understanding.others import of_other
 from bot.understanding.platforms import platform
-from bot.understanding.seen import alone
-from bot.understanding.threats import of_writer, posted, threat, unpaid
+from bot.understanding.seen import alone, puzzled
+from bot.understanding.threats import of_writer, own, posted, threat, unpaid
 from bot.understanding.words import answer, command, language, named_language, phrase
 from bot.understanding.worries import worry
 
@@ -87,6 +87,7 @@ URGENT: Final[tuple[Intent, ...]] = (
     "already_sent_more", "already_paid", "image_already_posted", "ai_deepfake", "tell_parents_fear",
     "talk_to_human", "delete_my_data", "withdraw_case",
 )  # fmt: skip
+_HELPERS: Final = frozenset[Intent]({"i_am_a_parent", "trusted_adult"})
 _PRIVATE: Final[frozenset[Intent]] = frozenset(
     {"is_it_anonymous", "do_you_see_my_photo", "how_hashing_works"}
 )
@@ -117,11 +118,13 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     guessed = _felt(guessed) if felt else guessed
     if rues(message):
         guessed = tuple(one for one in guessed if one[0] != "perpetrator")
+    if own(message):
+        guessed = tuple(one for one in guessed if one[0] not in _HELPERS)
     if unpaid(message):
         guessed = _unpaid(guessed)
     if named := phrase(message) or _asked(fear, guessed):
         guessed = ((named, SURE), *(one for one in guessed if one[0] != named))
-    guessed, beside = _together(_threatened(guessed, message))
+    guessed, beside = _together(_shared(_threatened(guessed, message), message))
     found = _with_alarms(guessed, danger, said)
     intent, confidence = found[0] if found else (None, 0.0)
     return Meaning(
@@ -214,6 +217,8 @@ def _unwatched(
     danger: tuple[AlarmSign, ...], fear: Worry | None, message: Forms
 ) -> tuple[AlarmSign, ...]:
     """Who only asks who sees this, or says that the other one is gone, has no reader beside."""
+    if puzzled(message):
+        return tuple(one for one in danger if one.tier == "hard")
     left = tuple(one for one in danger if one.kind != "abuser_present")
     return left if fear == "seen" or alone(message) else danger
 
@@ -265,6 +270,15 @@ def _threatened(found: tuple[Guess, ...], message: Forms) -> tuple[Guess, ...]:
     if chance >= PERHAPS and first not in _DEEDS:
         return ((first, chance), (need, min(chance, 1 - chance)), *others)
     return ((need, TOLD), *(one for one in left if one[0] != need))
+
+
+def _shared(found: tuple[Guess, ...], message: Forms) -> tuple[Guess, ...]:
+    """Whose own pictures were posted, as the rules hear, is met so where nothing else is sure."""
+    told = posted(message) and of_writer(message) and threat(message) is None
+    if not told or (found and found[0][1] >= LIKELY):
+        return found
+    left = (one for one in found if one[0] not in {"image_already_posted", "perpetrator"})
+    return (("image_already_posted", TOLD), *left)
 
 
 def _unfit(message: Forms) -> frozenset[Intent]:

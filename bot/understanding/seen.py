@@ -21,10 +21,15 @@ def asks_who_sees(message: Forms) -> bool:
 
 
 def alone(message: Forms) -> bool:
-    """Whether the message says no more than that whoever did it is gone, or that the writer would
-    rather not speak aloud."""
+    """Whether the message says no more than that whoever did it is gone, that the writer would
+    rather not speak aloud, or "who are you?"."""
     scripts: tuple[Script, Script] = ("latin", "thai")
-    return any(_whole(message, name, one) for name in ("gone", "aloud") for one in scripts)
+    return any(_whole(message, name, one) for name in ("gone", "aloud", "who") for one in scripts)
+
+
+def puzzled(message: Forms) -> bool:
+    """Whether the message says no more than that something was not understood."""
+    return _whole(message, "puzzled", "latin") or _whole(message, "puzzled", "thai")
 
 
 def _whole(message: Forms, name: str, script: Script) -> bool:
@@ -56,5 +61,7 @@ _SAID: Final[dict[str, dict[Script, Patterns]]] = {
         "marked": {"latin": _TABLE["asks"]["marked"]},
         "gone": _TABLE["gone"],
         "aloud": _TABLE["aloud"],
+        "who": _TABLE["who"],
+        "puzzled": _TABLE["puzzled"],
     }.items()
 }

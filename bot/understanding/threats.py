@@ -29,6 +29,11 @@ def of_writer(message: Forms) -> bool:
     return _says("mine", message)
 
 
+def own(message: Forms) -> bool:
+    """Whether the message is of the writer's own affair, or of whoever did it: nobody is helped."""
+    return _says("own", message)
+
+
 def posted(message: Forms) -> bool:
     """Whether the message says that it has happened already."""
     return _says("posted", message)
