@@ -222,3 +222,12 @@ def test_whether_the_school_is_told_is_answered_with_who_sees_this(words):
 )  # fmt: skip
 def test_a_teachers_questions_are_answered_with_the_duty_and_not_to_look(words):
     assert understand(words).worry == "duty"
+
+
+@pytest.mark.parametrize(
+    ("words", "need"),
+    [("หนูอายุ 11 พี่ในเกมบอกให้ถ่ายรูปส่ง ถ้าไม่ส่งจะบอกแม่", "threat_images"),
+     ("i am 11 and someone is blackmailing me for money", "threat_money")],
+)  # fmt: skip
+def test_c10_what_a_child_tells_beside_the_age_is_kept(words, need):
+    assert need in needs(understand(words))

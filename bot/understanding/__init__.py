@@ -125,6 +125,8 @@ def understand(text: str, hint: Language | None = None, *, year: int | None = No
     if named := phrase(message) or _asked(fear, guessed):
         guessed = ((named, SURE), *(one for one in guessed if one[0] != named))
     guessed, beside = _together(_shared(_threatened(guessed, message), message))
+    if _is_child(said):  # what is told beside the age is not lost behind it
+        beside = (*beside, *(one for one, chance in guessed[:1] if chance >= LIKELY))
     found = _with_alarms(guessed, danger, said)
     intent, confidence = found[0] if found else (None, 0.0)
     return Meaning(
