@@ -30,6 +30,7 @@ from bot.channels.calls import Calls
 from bot.cli import _serve
 from bot.settings import read_settings
 from bot.store import postgres  # noqa: F401  # as above
+from bot.understanding.tables import Patterns
 
 READS = ("select", "begin", "rollback", "set ", "pragma", "show")
 
@@ -181,6 +182,8 @@ async def rehearse(folder: str) -> None:
     chats = {"SALA_LINE_SECRET": "s", "SALA_LINE_TOKEN": "t", "SALA_TELEGRAM_TOKEN": "1:a"}
     async with open_sala(read_settings({"SALA_DATA_DIR": folder, **chats})) as sala:
         uvicorn.Config(sala.site()).load()
+    for read in (one for one in gc.get_objects() if isinstance(one, Patterns)):
+        tuple(read)
 
 
 def main() -> None:

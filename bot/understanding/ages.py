@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bot.understanding.forms import Forms
-from bot.understanding.tables import Patterns, patterns, table
+from bot.understanding.tables import Patterns, table
 
 Whose = Literal["own", "their", "image"]
 Script = Literal["latin", "thai"]
@@ -196,13 +196,13 @@ def _spelt(source: str, script: Script) -> str:
 
 
 def _compiled(section: str, script: Script) -> Patterns:
-    return patterns(_spelt(source, script) for source in _TABLE[section].get(script, ()))
+    return Patterns(_spelt(source, script) for source in _TABLE[section].get(script, ()))
 
 
 def _school_rows(script: Script) -> tuple[_School, ...]:
     return tuple(
         _School(
-            patterns(_spelt(source, script) for source in row[script]),
+            Patterns(_spelt(source, script) for source in row[script]),
             row["base"],
             row["top"],
             row.get("plain"),

@@ -9,7 +9,7 @@ from typing import Final, Literal, cast, get_args
 
 from bot.conversation.model import Alarm, AlarmSign
 from bot.understanding.forms import Forms
-from bot.understanding.tables import Patterns, patterns, table
+from bot.understanding.tables import Patterns, table
 
 Form = Literal["latin", "tight", "leet", "thai", "tone"]
 HEARD: Final[tuple[Alarm, ...]] = ("self_harm", "immediate_danger", "abuser_present")
@@ -75,8 +75,8 @@ def _rules() -> tuple[_Rule, ...]:
         _Rule(
             _alarm(row["alarm"]),
             _form(row["form"]),
-            patterns(row["hard"]),
-            patterns(row.get("soft", ())),
+            Patterns(row["hard"]),
+            Patterns(row.get("soft", ())),
         )
         for row in _TABLE["rule"]
     )
@@ -87,7 +87,7 @@ def _rules() -> tuple[_Rule, ...]:
 
 def _guards() -> tuple[_Guard, ...]:
     return tuple(
-        _Guard(tuple(map(_alarm, row["alarms"])), _form(row["form"]), patterns(row["patterns"]))
+        _Guard(tuple(map(_alarm, row["alarms"])), _form(row["form"]), Patterns(row["patterns"]))
         for row in _TABLE["guard"]
     )
 

@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from bot.understanding.forms import Forms
-from bot.understanding.tables import patterns, table
+from bot.understanding.tables import Patterns, table
 
 Feeling = Literal["distress", "what_now"]
 READ: Final = 1_000
@@ -37,9 +37,9 @@ def rues(message: Forms) -> bool:
 
 
 _TABLE: Final = table("feelings")
-_RUES: Final = {script: patterns(_TABLE["rues"][script]) for script in ("latin", "thai")}
-_FEARS: Final = {script: patterns(_TABLE["fears"][script]) for script in ("latin", "thai")}
+_RUES: Final = {script: Patterns(_TABLE["rues"][script]) for script in ("latin", "thai")}
+_FEARS: Final = {script: Patterns(_TABLE["fears"][script]) for script in ("latin", "thai")}
 _SAID: Final = {
-    name: {script: patterns(_TABLE[name][script]) for script in ("latin", "thai")}
+    name: {script: Patterns(_TABLE[name][script]) for script in ("latin", "thai")}
     for name in _ORDER
 }

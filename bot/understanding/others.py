@@ -5,7 +5,7 @@ from typing import Final
 
 from bot.understanding.alarms import signs
 from bot.understanding.forms import Forms
-from bot.understanding.tables import patterns, table
+from bot.understanding.tables import Patterns, table
 
 
 def of_other(message: Forms) -> bool:
@@ -34,5 +34,5 @@ def _without_others(message: Forms) -> Forms:
 
 
 _TABLE: Final = table("others")
-_SAID: Final = {form: patterns(_TABLE["said"][form]) for form in ("latin", "thai")}
-_UNLESS: Final = {form: patterns(_TABLE["unless"][form]) for form in ("latin", "thai")}
+_SAID: Final = {form: Patterns(_TABLE["said"][form]) for form in ("latin", "thai")}
+_UNLESS: Final = {form: Patterns(_TABLE["unless"][form]) for form in ("latin", "thai")}

@@ -7,7 +7,7 @@ must never be taken for the one who threatens. The phrases are data/threats.toml
 from typing import Final, Literal
 
 from bot.understanding.forms import Forms
-from bot.understanding.tables import patterns, table
+from bot.understanding.tables import Patterns, table
 
 Threat = Literal["money", "more", "bare"]
 """For money, for more pictures or sex, or without a demand that was told."""
@@ -54,5 +54,5 @@ def _says(name: str, message: Forms) -> bool:
 
 _TABLE: Final = table("threats")
 _SAID: Final = {
-    name: {form: patterns(row[form]) for form in ("latin", "thai")} for name, row in _TABLE.items()
+    name: {form: Patterns(row[form]) for form in ("latin", "thai")} for name, row in _TABLE.items()
 }

@@ -101,8 +101,8 @@ def _asked(text: str, script: Literal["latin", "thai"]) -> Language | None:
 
 def _asking(script: Literal["latin", "thai"]) -> dict[Language, Patterns]:
     return {
-        name: tuple(
-            re.compile(source.replace("L", f"(?:{'|'.join(_TABLE['names'][name])})"))
+        name: Patterns(
+            source.replace("L", f"(?:{'|'.join(_TABLE['names'][name])})")
             for source in _TABLE["asking"][script]
         )
         for name in LANGUAGES

@@ -5,7 +5,7 @@ from typing import Final, get_args
 from bot.conversation.model import Worry
 from bot.understanding.forms import Forms
 from bot.understanding.seen import asks_who_sees
-from bot.understanding.tables import patterns, table
+from bot.understanding.tables import Patterns, table
 
 READ: Final = 1_000
 """Characters of a form in which worries are looked for."""
@@ -29,5 +29,5 @@ def worry(message: Forms) -> Worry | None:
 _TABLE: Final = table("worries")
 _NAMES: Final[tuple[Worry, ...]] = tuple(one for one in get_args(Worry) if one in _TABLE)
 _SAID: Final = {
-    name: {form: patterns(_TABLE[name][form]) for form in ("latin", "thai")} for name in _NAMES
+    name: {form: Patterns(_TABLE[name][form]) for form in ("latin", "thai")} for name in _NAMES
 }
