@@ -20,7 +20,7 @@ test: $(VENV)/.tested $(VENV)/.npm catalogs
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest --no-cov -n 2 --dist loadfile tests/fuzz
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/fuzz
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/fuzz
 	$(BIN)/python .ci/coverage_gate.py
 
 bench: $(VENV)/.tested catalogs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import unexcused
+from tests.conftest import LONGEST, unexcused
 from tests.peers import specs
 
 SKIPPED = "import pytest\n\n\ndef test_it():\n    pytest.skip('no npm')\n"
@@ -38,3 +38,7 @@ def test_only_absent_documents_excuse(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(specs, "FOLDER", tmp_path / "absent")
     assert [one for one in unexcused(reports) if "no npm" not in one] == []
     assert len(list(unexcused(reports))) == 1
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert {*LONGEST} <= {path.name for path in Path(__file__).parent.rglob("test_*.py")}
