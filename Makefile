@@ -6,22 +6,29 @@ PO := $(wildcard locales/*/LC_MESSAGES/*.po)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 SOURCE := pyproject.toml .ci/constraints.txt
 
-.PHONY: run test ear bench bench-large faults fuzz race check catalogs sbom audit clean
+.PHONY: run test checked fuzzed ear bench bench-large faults fuzz race check catalogs sbom audit clean
 
 run: $(VENV)/.installed catalogs
 	@exec $(BIN)/sala run
 
-# The fuzzers judge all that is logged in their process, so nobody else's leavings may be in it.
-test: $(VENV)/.tested $(VENV)/.npm catalogs
+test:
 	@sh .ci/system
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.tested $(VENV)/.npm
+	@$(MAKE) --no-print-directory catalogs
+	@$(MAKE) --no-print-directory -j2 -Otarget checked fuzzed
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/fuzz
+	$(BIN)/python .ci/coverage_gate.py
+
+checked:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# The fuzzers judge all that is logged in their process, so nobody else's leavings may be in it.
+fuzzed:
 	$(BIN)/python -m pytest --no-cov -n 2 --dist loadfile tests/fuzz
-	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/fuzz
-	$(BIN)/python .ci/coverage_gate.py
 
 bench: $(VENV)/.tested catalogs
 	$(BIN)/python -m pytest --no-cov -s tests/bench/*.py
@@ -66,18 +73,21 @@ $(VENV)/.catalogs: $(PO) $(VENV)/.installed
 	@$(BIN)/python .ci/compile_catalogs.py
 	@touch $@
 
-$(VENV)/.installed: $(SOURCE)
+$(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: $(SOURCE) | $(VENV)/bin/python
 	@echo "Installing…"
 	@$(PIP) install -c .ci/constraints.txt -e .
 	@touch $@
 
-$(VENV)/.tested: $(VENV)/.installed .ci/system
+# All that .installed is, and what the tests need beside it, in one go.
+$(VENV)/.tested: $(SOURCE) .ci/system | $(VENV)/bin/python
 	@sh .ci/system
 	@$(PIP) install -c .ci/constraints.txt -e '.[test]'
-	@touch $@
+	@touch $(VENV)/.installed $@
 
-$(VENV)/.npm: .ci/package.json $(VENV)/.tested
+$(VENV)/.npm: .ci/package.json
 	@mkdir -p $(VENV)/npm && cp .ci/package.json $(VENV)/npm
 	@cd $(VENV)/npm && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error \
 	  && touch ../.npm || echo "npm gave no packages: the tests that need them are skipped and say so."
