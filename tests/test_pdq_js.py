@@ -73,11 +73,12 @@ def gradient(height: int, width: int) -> Pixels:
 def photo(height: int, width: int) -> Pixels:
     """Soft shapes over a slope, with a little grain: the spectrum of a photograph."""
     chance = np.random.default_rng(height + width)
-    y, x = np.mgrid[0:height, 0:width] / max(height, width)
-    plane = 90 + 60 * x
+    y, x = np.arange(height) / max(height, width), np.arange(width) / max(height, width)
+    plane = np.tile(90 + 60 * x, (height, 1))
     for _ in range(12):
         cx, cy, r, a = chance.uniform(0, 1, 4)
-        plane = plane + (a - 0.5) * 200 * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (0.02 + r / 9))
+        across, down = (np.exp(-((at - c) ** 2) / (0.02 + r / 9)) for at, c in ((x, cx), (y, cy)))
+        plane += np.outer((a - 0.5) * 200 * down, across)
     grain = chance.normal(0, 4, (height, width, 3))
     return np.clip(plane[..., None] * [1.0, 0.9, 0.8] + grain, 0, 255).astype(np.uint8)
 
