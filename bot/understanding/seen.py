@@ -7,7 +7,7 @@ import re
 from typing import Final, Literal
 
 from bot.understanding.forms import Forms
-from bot.understanding.tables import Patterns, patterns, table
+from bot.understanding.tables import Patterns, table
 
 Script = Literal["latin", "thai"]
 READ: Final = 120
@@ -42,7 +42,7 @@ def _whole(message: Forms, name: str, script: Script) -> bool:
 
 def _filled(sources: list[str], parts: dict[str, str]) -> Patterns:
     """The patterns with their parts, which may name parts of their own."""
-    return patterns(re.sub(_PART, lambda one: _part(one[1], parts), source) for source in sources)
+    return Patterns(re.sub(_PART, lambda one: _part(one[1], parts), source) for source in sources)
 
 
 def _part(name: str, parts: dict[str, str]) -> str:
