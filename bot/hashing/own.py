@@ -37,10 +37,9 @@ class OwnFiles:
         """Without `jailed` all is opened in this process."""
         self._say = say
         self._jailed = jailed
-        self._is_able = sys.platform == "linux"
         self._guards: dict[Media, Guard] = {}
-        if jailed and not self._is_able:
-            self._has_none("it is not Linux")
+        self._why_none = "" if sys.platform == "linux" else "it is not Linux"
+        self._is_told = False
 
     async def hash(
         self, path: Path, *, turned: bool = False, scaled: bool = False, marked: bool = False
@@ -60,22 +59,22 @@ class OwnFiles:
 
     async def _guard(self, media: Media) -> Guard | None:
         """One that was seen to hold, or None where there is no jail."""
-        if not (self._jailed and self._is_able):
+        if not self._jailed:
             return None
-        if media not in self._guards or not self._guards[media].is_there:
+        if not self._why_none:
             try:
-                self._guards[media] = await _tried(Guard((*GUARD, media)))
+                if media not in self._guards or not self._guards[media].is_there:
+                    self._guards[media] = await _tried(Guard((*GUARD, media)))
+                return self._guards[media]
             except Broken as error:
-                self._is_able = False
-                self._has_none(str(error))
-                return None
-        return self._guards[media]
-
-    def _has_none(self, why: str) -> None:
-        self._say(
-            f"No jail on this machine ({why}): pictures are opened without one, videos only with "
-            "--no-jail."
-        )
+                self._why_none = str(error)
+        if not self._is_told:
+            self._is_told = True
+            self._say(
+                f"No jail on this machine ({self._why_none}): pictures are opened without one, "
+                "videos only with --no-jail."
+            )
+        return None
 
 
 async def _tried(guard: Guard) -> Guard:

@@ -3,7 +3,7 @@
 The video is twenty seconds of a generated pattern and noise in full HD by ffmpeg, repeated without
 being encoded again until it has so many bytes. Memory is that of all its processes at their highest
 together, what they share counted once (`Pss`, ten times a second). Linux, as root;
-`.venv/bin/python -m tests.bench.own_files [MEGABYTES]`.
+`.venv/bin/python -m tests.bench.own_files [MEGABYTES [ROUNDS]]`.
 """
 
 import os
@@ -21,7 +21,6 @@ from typing import Final
 from tests.bench.jail import everyday
 from tests.browser.films import FFMPEG
 
-ROUNDS: Final = 3
 PICTURES: Final = 20
 SALA: Final = (sys.executable, "-m", "bot", "hash")
 SCENE: Final = (
@@ -85,11 +84,11 @@ def cost(*args: str) -> Cost:
     return Cost(time.perf_counter() - began, spent() - before, most)
 
 
-def beside(name: str, *files: str) -> None:
+def beside(rounds: int, name: str, *files: str) -> None:
     """Both ways in turn, and the medians."""
     ways = {"in the jail": files, "without": ("--no-jail", *files)}
     costs: dict[str, list[Cost]] = {way: [] for way in ways}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for way, args in ways.items():
             costs[way].append(cost(*args))
     middle: dict[str, Cost] = {}
@@ -104,17 +103,17 @@ def beside(name: str, *files: str) -> None:
     )
 
 
-def main(megabytes: int = 2_000) -> None:
+def main(megabytes: int = 2_000, rounds: int = 3) -> None:
     print(f"load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         video = film(folder, megabytes * 1_000_000)
-        beside(f"video of {video.stat().st_size / 1e6:.0f} MB", str(video))
+        beside(rounds, f"video of {video.stat().st_size / 1e6:.0f} MB", str(video))
         pictures = [folder / f"{n}.jpg" for n in range(PICTURES)]
         for one in pictures:
             one.write_bytes(everyday())
-        beside("picture of 12 MP", str(pictures[0]))
-        beside(f"{PICTURES} such pictures", *map(str, pictures))
+        beside(rounds, "picture of 12 MP", str(pictures[0]))
+        beside(rounds, f"{PICTURES} such pictures", *map(str, pictures))
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
