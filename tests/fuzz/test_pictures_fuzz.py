@@ -84,8 +84,8 @@ def spoilt(draw: st.DrawFn, samples: Sequence[bytes]) -> bytes:
 
 def _spoil(draw: st.DrawFn, file: bytearray, samples: Sequence[bytes]) -> None:
     end = len(file)
-    near = st.integers(0, min(end, 700)) | st.integers(max(0, end - 200), end)
-    at, size = draw(near | st.integers(0, end)), draw(st.integers(1, 80))
+    least, most = draw(st.sampled_from(((0, 700), (end - 200, end), (0, end))))
+    at, size = draw(st.integers(max(0, least), min(most, end))), draw(st.integers(1, 80))
     match draw(st.sampled_from(("byte", "length", "cut", "gone", "twice", "even", "other"))):
         case "byte":
             file[at : at + 1] = bytes([draw(st.integers(0, 255))])
