@@ -22,6 +22,13 @@ DOMAINS: Final = ("chat", "door", "knowledge", "line", "miniapp", "telegram", "t
 BUDDHIST: Final = 543
 """Years that the Thai calendar is ahead."""
 
+_JOINER: Final = "\u2060"
+_CUT: Final = ("แช|ต", "แค|ป", "อัต|โน|มัติ", "ก|ลับ", "ก|ระ|ดาษ", "ส|ตอ|รี่")
+"""Words that browsers break in their midst, there: Thai has no spaces, and their dictionaries lack
+these, or take the beginning for the end of the word before."""
+_WHOLE: Final = {one.replace("|", ""): one.replace("|", _JOINER) for one in _CUT}
+_ANY_CUT: Final = re.compile("|".join(_WHOLE))
+
 _HERE: Final = Path(__file__).resolve().parent
 _PLACES: Final = (_HERE / "locales", _HERE.parent / "locales")
 
@@ -53,6 +60,11 @@ class Texts:
         start = prefix + "."
         texts = self.by_language[language].items()
         return {id.removeprefix(start): text for id, text in texts if id.startswith(start)}
+
+
+def unbroken(page: str) -> str:
+    """The same, with an unseen joiner where a browser would end a line within a Thai word."""
+    return _ANY_CUT.sub(lambda found: _WHOLE[found[0]], page)
 
 
 def language_of(tag: object) -> Language | None:

@@ -178,13 +178,14 @@ def test_the_page_works_by_either_loopback_name_and_by_no_other_name(peer: Peer)
     client = peer.client()
     for host, own in [("localhost:9", "http://localhost:9"), ("evil.example", HOME)]:
         policy = client.get("/", headers={"host": host}).headers["content-security-policy"]
-        assert f"script-src {own}/chat/static/chat.js;" in policy
+        own_files = f"{own}/chat/static"
+        assert f"script-src {own_files}/log.js {own_files}/chat.js;" in policy
 
 
 def test_a_public_page_believes_no_host_header(peer: Peer) -> None:
     client = peer.client("https://sala.example")
     policy = client.get("/", headers={"host": "localhost"}).headers["content-security-policy"]
-    assert "script-src https://sala.example/chat/static/chat.js;" in policy
+    assert "script-src https://sala.example/chat/static/log.js https://sala.example/chat/" in policy
 
 
 @pytest.mark.parametrize(
@@ -275,9 +276,10 @@ def test_every_answer_keeps_the_page_to_itself(peer: Peer, path: str) -> None:
     assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
 
 
-def test_static_files_are_the_two_that_exist(peer: Peer) -> None:
+def test_static_files_are_the_three_that_exist(peer: Peer) -> None:
     client = peer.client()
-    assert client.get("/chat/static/chat.css").status_code == 200
+    for name in ("chat.css", "chat.js", "log.js"):
+        assert client.get(f"/chat/static/{name}").status_code == 200
     for name in ("chat.html", "../browser.py", "%2e%2e%2fbrowser.py"):
         assert client.get(f"/chat/static/{name}").status_code == 404
 
@@ -289,7 +291,7 @@ def test_the_page_holds_every_language_and_no_running_script_inside(peer: Peer) 
     assert {*texts} == {*LANGUAGES}
     assert '<html lang="es">' in page
     assert "<" not in block
-    assert page.count("<script") == 2
+    assert page.count("<script") == 3
 
 
 @pytest.mark.parametrize(

@@ -178,8 +178,8 @@ def shows_a_pin(asker: Asker, folder: Path) -> list[str]:
 
 def opens_the_pages(asker: Asker) -> None:
     for path in (
-        "/", "/chat/static/chat.js", "/app", "/app/", "/app/app.js", "/app/style.css",
-        "/app/box.html", "/line/app", "/line/static/liff.js", "/telegram/app",
+        "/", "/chat/static/chat.js", "/chat/static/log.js", "/app", "/app/", "/app/app.js",
+        "/app/style.css", "/app/box.html", "/line/app", "/line/static/liff.js", "/telegram/app",
         "/telegram/app/telegram_app.js", "/healthz", "/healthz/alive",
         "/exchange/tx_sala.py", "/exchange/openapi.json",
     ):  # fmt: skip

@@ -41,12 +41,14 @@ from bot.conversation.model import LANGUAGES, Language
 from bot.log import log, where
 from bot.store import Arrival, StoreError
 from bot.store.lateness import Wait
+from bot.text import unbroken
 
 __all__ = ["BrowserChannel", "BrowserDoor", "Sizes", "render", "routes"]
 
-# The same in chat.js.
+# The same in log.js.
 _DIALLED: Final = re.compile(r"((?:.*?: )?(\d{2,15}))(?= / |$)")
-_STATIC: Final = {"chat.js": "text/javascript", "chat.css": "text/css"}
+_SCRIPTS: Final = ("log.js", "chat.js")
+_STATIC: Final = {"chat.css": "text/css"} | dict.fromkeys(_SCRIPTS, "text/javascript")
 
 
 def routes(door: BrowserDoor) -> list[BaseRoute]:
@@ -184,7 +186,7 @@ class _Stream(StreamingResponse):
 def _headers(origin: str) -> Mapping[str, str]:
     policy = (
         "default-src 'none'",
-        f"script-src {origin}/chat/static/chat.js",
+        " ".join(("script-src", *(f"{origin}/chat/static/{one}" for one in _SCRIPTS))),
         f"style-src {origin}/chat/static/chat.css",
         f"connect-src {origin}/chat/",
         "img-src data:",
@@ -263,4 +265,4 @@ def fill(
         id = found[1]
         return ready[id] if id in ready else escape(words[id])
 
-    return re.sub(r"\{\{([a-z_.]+)\}\}", word, template)
+    return unbroken(re.sub(r"\{\{([a-z_.]+)\}\}", word, template))

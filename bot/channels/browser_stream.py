@@ -15,6 +15,7 @@ from typing import Any, Final, NewType
 
 from bot.channels import Message, Plain, TryAgain
 from bot.store import EffectId
+from bot.text import unbroken
 
 Visit = NewType("Visit", str)
 """SHA-256 of a visit's token, in hex. The token itself is only in the visitor's cookie."""
@@ -90,7 +91,7 @@ class Live:
     def put(self, message: Message) -> None:
         """Show a message; nobody waits until it is seen."""
         data = json.dumps(render(message), ensure_ascii=False, separators=(",", ":"))
-        self._frames.put_nowait(_frame("message", data))
+        self._frames.put_nowait(_frame("message", unbroken(data)))
 
     def seen(self, ids: Sequence[EffectId]) -> None:
         """The page has shown these. Ids nobody waits for say nothing."""

@@ -25,7 +25,7 @@ from bot.cases.hashes import MAX_BODY, BadSubmission, parse_items
 from bot.conversation.model import LANGUAGES
 from bot.miniapp import headers
 from bot.store import NotTaken, Registered, Registry, StoreError, TicketRefused, TooManyImages
-from bot.text import Texts
+from bot.text import Texts, unbroken
 
 STATIC: Final = Path(__file__).resolve().parent / "static"
 FILES: Final = ("box.html", "app.js", "style.css")
@@ -195,7 +195,7 @@ def _render(app: MiniApp) -> str:
     } | {f"noscript_{code}": html.escape(words[code]["noscript"]) for code in LANGUAGES}
     for name, value in filled.items():
         page = page.replace("{{" + name + "}}", value)
-    return page
+    return unbroken(page)
 
 
 def _integrity(name: str) -> str:

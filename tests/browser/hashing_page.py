@@ -142,9 +142,11 @@ def open_site(folder: Path) -> Iterator[Site]:
         server = uvicorn.Server(uvicorn.Config(watched, log_level="critical"))
         runs = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         runs.start()
-        yield made
-        server.should_exit = True
-        runs.join()
+        try:
+            yield made
+        finally:
+            server.should_exit = True
+            runs.join()
     aside(store.close())
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from bot.cases.hashes import Hash, Item
 from bot.conversation.model import LANGUAGES, Language
 from bot.store import ConversationId, Registered, Ticket
-from bot.text import load_texts
+from bot.text import load_texts, unbroken
 from tests.browser.conftest import CHROMIUM, PHONE, shot
 from tests.browser.hashing_page import Site, Visit, aside, come, digest, open_site
 
@@ -78,7 +78,7 @@ def only_asked(here: Visit, url: str) -> None:
 def test_number_and_pin_are_shown_once_on_a_press(
     language: Language, site: Site, visit: Any, tmp_path: Path
 ) -> None:
-    words = load_texts().group("app", language)
+    words = {id: unbroken(text) for id, text in load_texts().group("app", language).items()}
     number, token = offered(site, language)
     here = visit(f"{site.url}/app#{token}")
     page = here.page

@@ -15,7 +15,7 @@ from threatexchange.exchanges.clients.stopncii.api import (
 from threatexchange.signal_type.pdq.signal import PdqSignal
 
 from bot.conversation.model import LANGUAGES, Language
-from bot.text import Texts, load_texts
+from bot.text import Texts, load_texts, unbroken
 from tests.browser.conftest import PHONE, shot
 from tests.serving import Served, served
 
@@ -60,7 +60,7 @@ class Visitor:
         self.requests.append(request)
 
     def text(self, id: str) -> str:
-        return self.texts.say(id, self.language)
+        return unbroken(self.texts.say(id, self.language))
 
     def say(self, words: str) -> None:
         self.page.locator("#box").fill(words)

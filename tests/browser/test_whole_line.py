@@ -18,6 +18,7 @@ from bot.channels.line_account import LineAccount
 from bot.channels.line_liff import SDK
 from bot.channels.line_setup import put_liff, set_webhook
 from bot.conversation.model import LANGUAGES, Language
+from bot.text import unbroken
 from tests.browser.outside import HOME, Field, Phone, blocks, field, photo
 from tests.browser.test_whole_case import FIRST_WORDS, STEPS
 from tests.peers import npm, specs
@@ -267,7 +268,7 @@ def test_without_lines_script_the_page_says_that_it_failed(town: Town) -> None:
     with Friend(town, "U" + "d" * 32, "th") as dao:
         page = dao.context.new_page()
         page.goto(f"{HOME}/line/app")
-        expect(page.get_by_role("status")).to_have_text(dao.text("line.liff.failed"))
+        expect(page.get_by_role("status")).to_have_text(unbroken(dao.text("line.liff.failed")))
 
 
 def test_news_that_the_months_pushes_no_longer_allow_comes_with_the_next_answer(
