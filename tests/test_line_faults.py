@@ -70,7 +70,6 @@ def test_a_reply_that_stays_without_answer_waits_and_is_the_same_again(tmp_path:
 
 def test_line_that_takes_nothing_is_in_trouble_until_it_does(tmp_path: Path) -> None:
     async def story(sala: Account) -> None:
-        sala.restart(seconds=0.3)
         sala.line.faults[REPLY] = ["500"] * 20
         await opens(sala)
         assert sala.worker.outbox.troubled() == [], "one try says little"
