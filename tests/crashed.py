@@ -121,7 +121,8 @@ class Nursery:
     def ends(self) -> str:
         """Ask the life to end, and hear how it did."""
         if self.pid:
-            os.kill(self.pid, 15)
+            with suppress(ProcessLookupError):  # it died just now, which is heard next
+                os.kill(self.pid, 15)
             return self.until("ended")
         return ""
 
@@ -139,7 +140,8 @@ def nursery(folder: Path) -> Iterator[Nursery]:
             yield one
         finally:
             if one.pid:
-                os.kill(one.pid, 9)
+                with suppress(ProcessLookupError):
+                    os.kill(one.pid, 9)
             assert process.stdin
             process.stdin.close()
 

@@ -222,8 +222,8 @@ class Sala:
 
     # -- what is kept
 
-    async def asked(self, query: str) -> list[tuple[Any, ...]]:
-        return await self.engine.engine.read(lambda db: db.execute(query).fetchall())
+    async def asked(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return await self.engine.engine.read(lambda db: db.execute(query, values).fetchall())
 
     async def rows(self) -> dict[ConversationId, tuple[int, bool]]:
         found = await self.asked("select id, version, address is not null from conversation")
@@ -241,11 +241,8 @@ class Sala:
         assert sum(saying.sure for saying in one.outbox) <= left <= len(one.outbox)
 
     async def count(self, table: str, name: str, more: str = "") -> int:
-        about = f"x'{who(name).hex()}'"
-        if databases.Chosen.address:
-            about = f"'\\x{who(name).hex()}'::bytea"
-        query = f"select count(*) from {table} where conversation = {about} {more}"
-        return int((await self.asked(query))[0][0])
+        query = f"select count(*) from {table} where conversation = ? {more}"
+        return int((await self.asked(query, who(name)))[0][0])
 
     def about(self, *cells: bytes) -> list[str]:
         """The tables in which one of these stands."""
