@@ -175,7 +175,7 @@ class Platforms:
     async def shows_the_card(self) -> None:
         """The page comes with help lines, and a post is refused, whereupon the page shows them."""
         page = (await self.site.get("/", headers={"Accept-Language": "th"})).text
-        calls = self.sala.ground().cards["th"].calls
+        calls = self.sala.cards("door.late")["th"].calls
         assert calls
         assert all(one.url.removeprefix("tel:") in page for one in calls)
         while await self.somebody_comes() == 204:
@@ -263,8 +263,10 @@ def play(
             assert [await people.somebody_writes(app) for app in ("line", "telegram")] == [200] * 2
             await until(lambda: whole(watch))
             small.fills(part)
-            await ends(people, watch)
-            small.is_freed()
+            try:
+                await ends(people, watch)
+            finally:
+                small.is_freed()
             await people.deliver_again()
             await until(lambda: nothing_waits(small))
             await until(lambda: whole(watch))
