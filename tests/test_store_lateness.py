@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.store import Claimed, ConversationId, EffectId, Turn
-from bot.store.lateness import WITHIN, Wait
+from bot.store.lateness import SENDING, WITHIN, Wait
 from bot.store.whole import WholeStore
 from tests.turns_kept import ANN, BOB, NOW, effect, event, play, the_claim
 
@@ -22,11 +22,12 @@ def same(address: bytes) -> bytes:
 
 
 async def owing(store: WholeStore, *waits: Wait, now: datetime = NOW) -> list[ConversationId]:
-    return [one.conversation for one in await store.unanswered(waits or (ONE,), now)]
+    found, _ = await store.unanswered(waits or (ONE,), now)
+    return [one.conversation for one in found]
 
 
-async def left(store: WholeStore, wait: Wait = ONE) -> Claimed:
-    (seen,) = await store.unanswered([wait], NOW)
+async def left(store: WholeStore, wait: Wait = ONE, now: datetime = NOW) -> Claimed:
+    (seen,), _ = await store.unanswered([wait], now)
     return seen
 
 
@@ -35,11 +36,28 @@ def test_an_answer_is_owed_until_it_went_out(tmp_path: Path) -> None:
         await store.receive(event("1"))
         assert await owing(store) == [ANN], "its turn is to come"
         await store.commit(await the_claim(store), Turn(b"s", (effect("hello"),)))
-        assert await owing(store) == [ANN], "it was not sent"
+        assert await store.unanswered([ONE], NOW) == ([], [ANN]), "it is being sent"
+        assert await owing(store, now=NOW + SENDING) == [ANN], "it was not sent"
         await store.retry(ANN, [EffectId("hello")], NOW + timedelta(hours=1))
         assert await owing(store) == [ANN], "it could not be sent"
         await store.settle(ANN, [EffectId("hello")])
         assert await owing(store) == []
+
+    play(tmp_path, story)
+
+
+def test_who_was_answered_and_writes_again_does_not_wait_since_then(tmp_path: Path) -> None:
+    async def story(store: WholeStore) -> None:
+        await store.receive(event("1"))
+        await store.commit(await the_claim(store), Turn(b"s", (effect("hello"),)))
+        await store.settle(ANN, [EffectId("hello")])
+        later = NOW + timedelta(seconds=15)
+        await store.receive(event("2", at=later))
+        assert await store.unanswered([ONE], later) == ([], [])
+        await store.commit(await the_claim(store, later), Turn(b"s", (effect("yes", later),)))
+        assert await store.unanswered([ONE], later) == ([], [ANN]), "perhaps this was meant for it"
+        await store.settle(ANN, [EffectId("yes")])
+        assert await store.unanswered([ONE], later) == ([], [])
 
     play(tmp_path, story)
 
@@ -69,7 +87,7 @@ def test_each_conversation_is_found_once_with_all_that_waits_in_it(tmp_path: Pat
         for one in (event("1"), event("2"), event("3", BOB)):
             await store.receive(one)
         waits = (ONE, Wait("line", ANN, "2"), Wait("line", BOB, "3"), Wait("line", BOB, "never"))
-        found = await store.unanswered(waits, NOW)
+        found, _ = await store.unanswered(waits, NOW)
         assert {one.conversation: [e.body for e in one.waiting] for one in found} == {
             ANN: [b"1", b"2"], BOB: [b"3"],
         }  # fmt: skip
@@ -81,7 +99,7 @@ def test_who_waits_whatever_became_of_it_is_found_if_they_are_known(tmp_path: Pa
     async def story(store: WholeStore) -> None:
         await store.receive(event("1"))
         await store.commit(await the_claim(store), Turn(b"state"))
-        found = await store.unanswered([Wait("line", ANN), Wait("line", BOB)], NOW)
+        found, _ = await store.unanswered([Wait("line", ANN), Wait("line", BOB)], NOW)
         assert [(one.conversation, one.state) for one in found] == [(ANN, b"state")]
 
     play(tmp_path, story)
@@ -139,7 +157,8 @@ def test_while_an_answer_is_being_sent_it_is_not_overtaken(tmp_path: Path) -> No
         await store.receive(event("1"))
         await store.commit(await the_claim(store), Turn(b"s", (effect("hello"),)))
         await store.attempt(ANN, [EffectId("hello")], b"reply:1")
-        assert await store.show_card(await left(store), same, NOW) is None
+        seen = await left(store, now=NOW + SENDING)
+        assert await store.show_card(seen, same, NOW) is None
         who = await left(store, Wait("line", ANN))
         assert await store.show_card(who, same, NOW, owed=False), "but who is not heard is shown it"
 

@@ -18,7 +18,7 @@ from bot.channels.pace import Pace
 from bot.conversation.codec import decode_inbound, decode_state
 from bot.conversation.model import Gone, Language, Opened, State, Typed, Unsent
 from bot.log import log, where
-from bot.store import Claimed, StoreError
+from bot.store import Claimed, ConversationId, StoreError
 from bot.store.lateness import WITHIN, Spend, Wait
 from bot.understanding.alarms import signs
 from bot.understanding.forms import clean, forms
@@ -37,7 +37,9 @@ Cards = Mapping[Language, Message]
 class Looks(Protocol):
     """The store, as it is asked here."""
 
-    async def unanswered(self, waits: Sequence[Wait], now: datetime) -> list[Claimed]:
+    async def unanswered(
+        self, waits: Sequence[Wait], now: datetime
+    ) -> tuple[list[Claimed], list[ConversationId]]:
         """As `Lateness.unanswered`."""
         ...
 
@@ -119,8 +121,10 @@ class Lookout:
         if not due:
             return
         try:
-            left = await self._store.unanswered([one.wait for one in due.values()], now)
+            waits = [one.wait for one in due.values()]
+            left, coming = await self._store.unanswered(waits, now)
             again = await asyncio.gather(*(self._left(due[one.conversation], one) for one in left))
+            again += [due[id] for id in coming]
         except StoreError as error:
             log("store_failed", **where(error))
             again = list(due.values())

@@ -20,12 +20,18 @@ Key = tuple[bytes, ConversationId]
 WITHIN: Final = timedelta(minutes=1)
 """For so long, at least, no second card is shown to a person."""
 
+SENDING: Final = timedelta(seconds=5)
+"""What is to be said since so lately may be on its way, or answer a later message."""
+
 # An event is in the inbox until its turn, and for good when it was set aside; then the answer is
 # in the outbox until it went out.
-_OWED = """select (? = x'' and exists (select 1 from conversation where id = ?))
-  or exists (select 1 from inbox where event = ?)
-  or exists (select 1 from outbox where conversation = ? and said = 1
-    and (attempt > 0 or due_at <= ?))"""
+_OWED = """select case
+  when :event = x'' and exists (select 1 from conversation where id = :id)
+    or exists (select 1 from inbox where event = :event)
+    or exists (select 1 from outbox where conversation = :id and said = 1
+      and (attempt > 0 or due_at <= :sending)) then 1
+  when exists (select 1 from outbox where conversation = :id and said = 1 and due_at <= :now) then 0
+  end"""
 _STANDS = """select version, address,
   (select max(seq) from (select seq from inbox where conversation = ? and parked = 0
     order by seq limit 100) as waiting),
@@ -48,14 +54,19 @@ class Wait:
 class Lateness(Turns):
     """What a door asks that hears nothing of the answers."""
 
-    async def unanswered(self, waits: Sequence[Wait], now: datetime) -> list[Claimed]:
-        """The conversations that still owe an answer to one of these, as they stand; nothing of
-        them is claimed."""
+    async def unanswered(
+        self, waits: Sequence[Wait], now: datetime
+    ) -> tuple[list[Claimed], list[ConversationId]]:
+        """The conversations that still owe an answer to one of these, as they stand, nothing of
+        them claimed; and those of which that has to be asked again, since something has just begun
+        to be said in them."""
         keys = [self._event_of(one) for one in waits]
 
-        def job(db: Connection) -> list[Claimed]:
-            owing = dict.fromkeys(self._owing(db, keys, micros(now)))
-            return self._claims(db, list(owing), 0)
+        def job(db: Connection) -> tuple[list[Claimed], list[ConversationId]]:
+            found = self._owing(db, keys, micros(now - SENDING), micros(now))
+            owing = dict.fromkeys(id for id, owed in found if owed)
+            coming = dict.fromkeys(id for id, _ in found if id not in owing)
+            return self._claims(db, list(owing), 0), list(coming)
 
         return await self._engine.read(job)
 
@@ -65,9 +76,17 @@ class Lateness(Turns):
         parts = (wait.channel.encode(), wait.event_id.encode())
         return self._vault.digest("event", *parts), wait.conversation
 
-    def _owing(self, db: Connection, keys: Sequence[Key], at: int) -> list[ConversationId]:
-        rows = [(id, db.execute(_OWED, (event, id, event, id, at))) for event, id in keys]
-        return [id for id, found in rows if found.fetchone()[0]]
+    def _owing(
+        self, db: Connection, keys: Sequence[Key], sending: int, now: int
+    ) -> list[tuple[ConversationId, bool]]:
+        """Those that owe an answer (True), or say something just now."""
+        found = []
+        for event, id in keys:
+            asked = {"event": event, "id": id, "sending": sending, "now": now}
+            (owed,) = db.execute(_OWED, asked).fetchone()
+            if owed is not None:
+                found.append((id, bool(owed)))
+        return found
 
     async def show_card(
         self, seen: Claimed, spend: Spend, now: datetime, *, owed: bool = True

@@ -46,11 +46,15 @@ _TAKE = f"""update conversation set held_by = ?, held_until = {UNTIL} where id i
 _LEAVE = "update conversation set held_by = null where id = any(?) and held_by = ?"
 
 # Alike to `lateness.py`'s, for all of them in one go.
-_OWING = """select id from unnest(cast(? as bytea[]), cast(? as bytea[])) as one(event, id)
-  where (one.event = '' and exists (select 1 from conversation where conversation.id = one.id))
+_OWING = """select id, owed from (select one.id, case
+  when one.event = '' and exists (select 1 from conversation where conversation.id = one.id)
     or exists (select 1 from inbox where inbox.event = one.event)
     or exists (select 1 from outbox where conversation = one.id and said = 1
-      and (attempt > 0 or due_at <= ?))"""
+      and (attempt > 0 or due_at <= ?)) then 1
+  when exists (select 1 from outbox where conversation = one.id and said = 1 and due_at <= ?)
+  then 0 end as owed
+  from unnest(cast(? as bytea[]), cast(? as bytea[])) as one(event, id)) as found
+  where owed is not null"""
 _ANSWERING = """select 1 from conversation where id = ? and held_until > clock_timestamp()
   and held_by is not null and exists (select 1 from outbox
     where conversation = conversation.id and said = 1 and (attempt > 0 or due_at <= ?))"""
@@ -159,9 +163,12 @@ class PostgresStore(PgTurns, WholeStore):
     def _take(self, ids: list[ConversationId]) -> Any:
         return lambda db: db.execute(_TAKE, (self._me, ids, self._me)).fetchall()
 
-    def _owing(self, db: Connection, keys: Sequence[Key], at: int) -> list[ConversationId]:
+    def _owing(
+        self, db: Connection, keys: Sequence[Key], sending: int, now: int
+    ) -> list[tuple[ConversationId, bool]]:
         events, ids = [event for event, _ in keys], [id for _, id in keys]
-        return [id for (id,) in db.execute(_OWING, (events, ids, at))]
+        found = db.execute(_OWING, (sending, now, events, ids))
+        return [(id, bool(owed)) for id, owed in found]
 
     def _answering(self, db: Connection, seen: Claimed) -> bool:
         now = micros(self._clock())
