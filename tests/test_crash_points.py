@@ -236,14 +236,14 @@ Real processes of `sala run`, each killed with SIGKILL at one point of a story: 
 right after one of its SQL statements or calls to a platform, then started again, while LINE,
 Telegram, the mini-app and the platform deliver again what nobody acknowledged, and in the end all
 of it once more. *Points* is how many processes were killed, at a point each, of as many as the
-undisturbed story has (it looks for work by the clock, so the number differs a little each time);
-a statement that only reads counts once until something is written or sent. Where far fewer than
-all stand here, the run was ended by hand. Not among them: a reply token that LINE refuses within
-its minute though nobody used it; when the process dies right at that reply, what it held counts
-as delivered, and is lost, but for a card for a life in danger. *Lost* are messages that never
-came, *other turns* tellings after which a talk had taken more or fewer turns than undisturbed, or
-another number of cases, claims or answers was kept. *Twice* is summed for LINE; for Telegram, which
-knows no key, it is the most in one telling.
+undisturbed story has (it looks for work by the clock, so the number differs a little each time, and
+a telling with a death may have more); a statement that only reads counts once until something is
+written or sent. Not among them: a reply token that LINE refuses within its minute though nobody
+used it; when the process dies right at that reply, what it held counts as delivered, and is lost,
+but for a card for a life in danger. *Lost* are messages that never came, *other turns* tellings
+after which a talk had taken more or fewer turns than undisturbed, or another number of cases,
+claims or answers was kept. *Twice* is summed for LINE; for Telegram, which knows no key, it is the
+most in one telling.
 
 | database | the story | points | lost | other turns | twice on LINE | twice on Telegram, at most |
 |---|---|---|---|---|---|---|
