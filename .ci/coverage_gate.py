@@ -1,7 +1,14 @@
-"""The gate: every line and branch of the pure rooms is covered. Only they are traced."""
+"""The gate: every line and branch of the pure rooms is covered; the rest is reported."""
 
 import subprocess
 import sys
 
-command = ["-m", "coverage", "report", "--precision=1", "--fail-under=100", "--show-missing"]
-sys.exit(subprocess.call([sys.executable, *command]))
+PURE = "bot/conversation/*,bot/cases/*"
+
+
+def report(*more: str) -> int:
+    return subprocess.call([sys.executable, "-m", "coverage", "report", "--precision=1", *more])
+
+
+report("--skip-covered")
+sys.exit(report(f"--include={PURE}", "--fail-under=100", "--show-missing"))
